@@ -1,0 +1,25 @@
+# Language level, warnings and the options of the presets.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+option(TUTTI_WERROR "Treat warnings as errors" ON)
+option(TUTTI_FUZZ "Build the libFuzzer targets (needs clang)" OFF)
+option(TUTTI_BUILD_TESTS "Build the tests" ON)
+set(TUTTI_SANITIZE "" CACHE STRING "Sanitizers, for example address,undefined or thread")
+set(TUTTI_SHARED_DIR "${CMAKE_SOURCE_DIR}/../shared" CACHE PATH
+    "Oracles and corpora that are not part of the repository; tests that need them skip loudly without")
+
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion)
+if(TUTTI_WERROR)
+  add_compile_options(-Werror)
+endif()
+if(TUTTI_SANITIZE)
+  add_compile_options(-fsanitize=${TUTTI_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${TUTTI_SANITIZE})
+endif()
+if(TUTTI_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()

@@ -1,0 +1,76 @@
+// The engine: one loaded model, token ids in, logits out.
+//
+// Text exists above (text/), scheduling exists above (scheduler/); this is the narrow waist between
+// them and the mathematics.
+//
+// Ownership: an Engine owns the mapped weights, the memory of its sequences and its threads.
+// Threads: one call at a time; results are values and may go anywhere.
+// Errors: kNotFound, kData, kUnsupported from Load; kResource where a sequence would exceed the
+// context or the memory budget: the batch is then refused whole and every sequence is as before.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "tutti/base/ids.h"
+#include "tutti/base/status.h"
+#include "tutti/spec/metadata.h"
+#include "tutti/spec/model_spec.h"
+#include "tutti/spec/vocab_spec.h"
+
+namespace tutti {
+
+struct EngineOptions {
+  int threads = 0;               // 0: as many as the process may use
+  bool exact = false;            // float32 arithmetic on dequantised weights
+  int32_t context = 0;           // longest sequence, 0: what the model was made for
+  int64_t kv_budget_bytes = 0;   // memory for keys and values, 0: one sequence of `context`
+  int32_t prefill_chunk = 512;   // tokens computed at once, at most
+};
+
+using SequenceId = int32_t;
+
+enum class LogitsWanted : uint8_t { kNone, kLast, kAll };
+
+// Tokens that join one sequence in this step.
+struct BatchEntry {
+  SequenceId sequence = -1;
+  std::span<const TokenId> tokens;
+  LogitsWanted logits = LogitsWanted::kLast;
+};
+
+// One step. A sequence occurs at most once.
+struct Batch {
+  std::vector<BatchEntry> entries;
+};
+
+struct StepResult {
+  std::vector<float> logits;   // [rows, vocab_size], entries in order, positions in order
+  int64_t rows = 0;
+};
+
+class Engine {
+ public:
+  static Result<std::unique_ptr<Engine>> Load(const std::filesystem::path& path,
+                                              const EngineOptions& options);
+  virtual ~Engine() = default;
+
+  virtual const ModelSpec& spec() const = 0;
+  virtual const Metadata& metadata() const = 0;
+  // The vocabulary inside the checkpoint, null where it comes in files of its own.
+  virtual const VocabSpec* vocab() const = 0;
+  virtual int threads() const = 0;
+  virtual int32_t context() const = 0;
+
+  virtual Result<SequenceId> NewSequence() = 0;
+  virtual void EndSequence(SequenceId id) = 0;
+  // Tokens the sequence holds; Truncate drops those from `length` on.
+  virtual int32_t Length(SequenceId id) const = 0;
+  virtual void Truncate(SequenceId id, int32_t length) = 0;
+
+  virtual Result<StepResult> Forward(const Batch& batch) = 0;
+};
+
+}  // namespace tutti

@@ -1,0 +1,78 @@
+#include "tutti/os/thread_pool.h"
+
+#include <algorithm>
+
+#include "tutti/base/check.h"
+
+namespace tutti::os {
+namespace {
+
+// About 20 microseconds on current servers: longer than the gaps between the runs of a decode step,
+// shorter than a scheduler's time slice.
+constexpr int kSpins = 2000;
+
+inline void Pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Waits until `value` is no longer `old`.
+template <typename T>
+void WaitWhileEqual(const std::atomic<T>& value, T old) {
+  for (int i = 0; i < kSpins; ++i) {
+    if (value.load(std::memory_order_acquire) != old) return;
+    Pause();
+  }
+  while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(int threads) {
+  TUTTI_CHECK(threads >= 1, "a thread pool has at least the calling thread");
+  workers_.reserve(static_cast<size_t>(threads - 1));
+  for (int member = 1; member < threads; ++member) {
+    workers_.emplace_back([this, member] { WorkerLoop(member); });
+  }
+}
+
+ThreadPool::~ThreadPool() {
+  stop_.store(true, std::memory_order_relaxed);
+  generation_.fetch_add(1, std::memory_order_release);
+  generation_.notify_all();
+}
+
+void ThreadPool::RunErased(Function function, const void* context) {
+  ++runs_;
+  if (workers_.empty()) {
+    function(context, 0);
+    return;
+  }
+  function_ = function;
+  context_ = context;
+  unfinished_.store(static_cast<int32_t>(workers_.size()), std::memory_order_relaxed);
+  generation_.fetch_add(1, std::memory_order_release);
+  generation_.notify_all();
+  function(context, 0);
+  for (;;) {
+    const int32_t left = unfinished_.load(std::memory_order_acquire);
+    if (left == 0) return;
+    WaitWhileEqual(unfinished_, left);
+  }
+}
+
+void ThreadPool::WorkerLoop(int member) {
+  uint32_t seen = 0;
+  for (;;) {
+    WaitWhileEqual(generation_, seen);
+    seen = generation_.load(std::memory_order_acquire);
+    if (stop_.load(std::memory_order_relaxed)) return;
+    function_(context_, member);
+    if (unfinished_.fetch_sub(1, std::memory_order_release) == 1) unfinished_.notify_one();
+  }
+}
+
+}  // namespace tutti::os

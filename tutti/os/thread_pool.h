@@ -1,0 +1,70 @@
+// The threads that compute: one persistent team, started once, led by the thread that calls Run.
+//
+// Run hands the same function to every member and returns when all are done: one fork and one join,
+// the only synchronisation the kernels use. Waiting members spin for a short while (a decode step
+// has hundreds of runs, microseconds apart) and then sleep on a futex, so an idle or oversubscribed
+// process costs nothing.
+//
+// Threads: one Run at a time, from one thread; Run must not be nested. The function must not throw.
+#pragma once
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace tutti::os {
+
+class ThreadPool {
+ public:
+  // `threads` >= 1 counts the caller; 1 starts none.
+  explicit ThreadPool(int threads);
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+  ~ThreadPool();
+
+  int size() const { return static_cast<int>(workers_.size()) + 1; }
+
+  // Calls body(member) once for each member in [0, size()), member 0 on the calling thread.
+  template <typename Body>
+  void Run(const Body& body) {
+    RunErased([](const void* context, int member) { (*static_cast<const Body*>(context))(member); },
+              &body);
+  }
+
+  // Calls body(begin, end) for ranges that cover [0, count), at most one per member, each but the
+  // last a multiple of `grain`. The split depends on count, grain and size() only.
+  template <typename Body>
+  void ParallelFor(int64_t count, int64_t grain, const Body& body) {
+    if (count <= grain || size() == 1) {
+      if (count > 0) body(int64_t{0}, count);
+      return;
+    }
+    const int64_t grains = (count + grain - 1) / grain;
+    Run([&](int member) {
+      const int64_t begin = grains * member / size() * grain;
+      const int64_t end = std::min(count, grains * (member + 1) / size() * grain);
+      if (begin < end) body(begin, end);
+    });
+  }
+
+  // How many times Run was called: the synchronisations of a step are counted with it.
+  uint64_t runs() const { return runs_; }
+
+ private:
+  using Function = void (*)(const void* context, int member);
+  void RunErased(Function function, const void* context);
+  void WorkerLoop(int member);
+
+  Function function_ = nullptr;     // written before generation_ is bumped
+  const void* context_ = nullptr;
+  uint64_t runs_ = 0;
+  // On cache lines of their own: every member polls the first, every member writes the second.
+  alignas(64) std::atomic<uint32_t> generation_{0};
+  alignas(64) std::atomic<int32_t> unfinished_{0};
+  alignas(64) std::atomic<bool> stop_{false};
+  std::vector<std::jthread> workers_;
+};
+
+}  // namespace tutti::os

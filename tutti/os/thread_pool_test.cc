@@ -1,0 +1,46 @@
+#include "tutti/os/thread_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+namespace tutti::os {
+namespace {
+
+TEST(ThreadPoolTest, EveryMemberRunsOnceInEveryRun) {
+  for (int threads : {1, 2, 5}) {
+    ThreadPool pool(threads);
+    std::vector<int> calls(static_cast<size_t>(threads), 0);
+    for (int run = 0; run < 200; ++run) {
+      pool.Run([&](int member) { ++calls[static_cast<size_t>(member)]; });
+    }
+    EXPECT_EQ(calls, std::vector<int>(static_cast<size_t>(threads), 200));
+  }
+}
+
+TEST(ThreadPoolTest, ParallelForCoversTheRangeOnceInWholeGrains) {
+  ThreadPool pool(3);
+  for (int64_t count = 0; count < 70; ++count) {
+    for (int64_t grain : {1, 4, 16, 100}) {
+      std::vector<std::atomic<int>> hits(static_cast<size_t>(count));
+      pool.ParallelFor(count, grain, [&](int64_t begin, int64_t end) {
+        EXPECT_EQ(begin % grain, 0);
+        for (int64_t i = begin; i < end; ++i) ++hits[static_cast<size_t>(i)];
+      });
+      for (const auto& hit : hits) ASSERT_EQ(hit.load(), 1) << count << " by " << grain;
+    }
+  }
+}
+
+TEST(ThreadPoolTest, WakesAfterTheMembersFellAsleep) {
+  ThreadPool pool(2);
+  std::atomic<int> calls{0};
+  for (int run = 0; run < 3; ++run) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    pool.Run([&](int) { ++calls; });
+  }
+  EXPECT_EQ(calls.load(), 6);
+}
+
+}  // namespace
+}  // namespace tutti::os
