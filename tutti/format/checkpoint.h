@@ -9,7 +9,6 @@
 // not know), kIo.
 #pragma once
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,7 +18,7 @@
 #include "tutti/os/mmap.h"
 #include "tutti/spec/metadata.h"
 #include "tutti/spec/vocab_spec.h"
-#include "tutti/tensor/view.h"
+#include "tutti/tensor/tensor_map.h"
 
 namespace tutti::format {
 
@@ -31,11 +30,11 @@ struct Checkpoint {
   // GGUF: all keys, but tokenizer.ggml.* arrays go into `vocab` only.
   // Hugging Face: config.json flattened; generation_config.json under "generation.".
   Metadata metadata;
-  std::map<std::string, tensor::TensorView, std::less<>> tensors;
+  tensor::TensorMap tensors;
   // GGUF only: the vocabulary in the metadata. A Hugging Face folder's tokenizer files are read by
   // text/tokenizer_files.h.
   std::unique_ptr<VocabSpec> vocab;
-  std::vector<os::MmapFile> files;   // keeps the views alive
+  std::vector<os::MmapFile> files;   // keeps the views alive; empty where the caller owns the bytes
 
   const tensor::TensorView* Find(std::string_view name) const {
     const auto it = tensors.find(name);
