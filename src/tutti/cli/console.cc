@@ -1,0 +1,101 @@
+#include "tutti/cli/console.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+
+namespace tutti::cli {
+namespace {
+
+volatile std::sig_atomic_t g_interrupts = 0;  // written by the signal handler only
+
+extern "C" void HandleInterrupt(int) {
+  if (g_interrupts != 0) _exit(130);
+  g_interrupts = 1;
+}
+
+// Returns 0 or the errno that stopped it.
+int WriteAll(int descriptor, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t n = ::write(descriptor, text.data(), text.size());
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      return errno;
+    }
+    text.remove_prefix(static_cast<size_t>(n));
+  }
+  return 0;
+}
+
+}  // namespace
+
+Console::Console()
+    : stdin_is_terminal_(isatty(STDIN_FILENO) == 1),
+      stdout_is_terminal_(isatty(STDOUT_FILENO) == 1),
+      stderr_is_terminal_(isatty(STDERR_FILENO) == 1) {
+  styled_ = !GetEnvironment("NO_COLOR") && GetEnvironment("TERM").value_or("dumb") != "dumb";
+}
+
+void Console::Write(std::string_view text) {
+  buffer_ += text;
+  if (buffer_.size() >= kBufferBytes) FlushBuffer();
+}
+
+void Console::FlushBuffer() {
+  if (error_ == 0) error_ = WriteAll(STDOUT_FILENO, buffer_);
+  buffer_.clear();
+}
+
+Status Console::Flush() {
+  FlushBuffer();
+  if (error_ == 0) return {};
+  return Error(StatusCode::kIo, "cannot write to the standard output: {}", std::strerror(error_));
+}
+
+void Console::Talk(std::string_view text) {
+  // Nobody is left to be told when stderr fails.
+  (void)WriteAll(STDERR_FILENO, text);
+}
+
+int Console::columns() const {
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+  return size.ws_col;
+}
+
+std::optional<std::string> GetEnvironment(const char* name) {
+  const char* value = std::getenv(name);
+  if (value == nullptr || *value == '\0') return std::nullopt;
+  return std::string(value);
+}
+
+void OpenStandardDescriptors() {
+  // Read-only on purpose: writing to a closed stdout must fail, not vanish.
+  while (true) {
+    const int descriptor = ::open("/dev/null", O_RDONLY);
+    if (descriptor < 0) return;
+    if (descriptor > STDERR_FILENO) {
+      ::close(descriptor);
+      return;
+    }
+  }
+}
+
+void CatchInterrupt() {
+  struct sigaction action {};
+  action.sa_handler = HandleInterrupt;
+  sigemptyset(&action.sa_mask);
+  action.sa_flags = 0;  // no SA_RESTART: a blocked read of the keyboard returns
+  sigaction(SIGINT, &action, nullptr);
+}
+
+bool Interrupted() { return g_interrupts != 0; }
+void ClearInterrupt() { g_interrupts = 0; }
+Status InterruptedError() { return Error(StatusCode::kCancelled, "interrupted"); }
+
+}  // namespace tutti::cli
