@@ -88,6 +88,10 @@ Result<std::optional<std::vector<std::string>>> Metadata::Strings(std::string_vi
   if (const auto* s = std::get_if<std::string>(value)) {
     return std::optional(std::vector<std::string>{*s});
   }
+  // JSON's [] has no kind; format/ stores it as a list of integers.
+  if (const auto* ints = std::get_if<std::vector<int64_t>>(value); ints != nullptr && ints->empty()) {
+    return std::optional(std::vector<std::string>());
+  }
   return WrongKind(key, "a list of strings");
 }
 
