@@ -11,10 +11,10 @@ namespace tutti {
 }  // namespace tutti
 
 // TUTTI_CHECK(begin <= end, "range is reversed");
-#define TUTTI_CHECK(condition, message)                                            \
-  do {                                                                             \
-    if (!(condition)) [[unlikely]]                                                 \
-      ::tutti::CheckFailed(__FILE__, __LINE__, #condition, message);               \
+#define TUTTI_CHECK(condition, message)                              \
+  do {                                                               \
+    if (!(condition)) [[unlikely]]                                   \
+      ::tutti::CheckFailed(__FILE__, __LINE__, #condition, message); \
   } while (false)
 
 // The same, only in builds with assertions: for inner loops.

@@ -5,7 +5,8 @@
 // a request contains may reach a check.
 //
 // A message says what is wrong, the limit and the actual value where there are numbers, and what to
-// do next: "model needs 40960 tokens of context, --context is 8192: shorten the prompt or raise it".
+// do next: "model needs 40960 tokens of context, --context is 8192: shorten the prompt or raise
+// it".
 #pragma once
 #include <fmt/format.h>
 
@@ -106,8 +107,8 @@ class [[nodiscard]] Result {
 #define TUTTI_CONCAT(a, b) TUTTI_CONCAT_INNER(a, b)
 
 // TUTTI_RETURN_IF_ERROR(DoSomething());
-#define TUTTI_RETURN_IF_ERROR(expr)                                       \
-  do {                                                                    \
+#define TUTTI_RETURN_IF_ERROR(expr)                                                     \
+  do {                                                                                  \
     if (::tutti::Status tutti_status = (expr); !tutti_status.ok()) return tutti_status; \
   } while (false)
 

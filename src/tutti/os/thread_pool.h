@@ -57,7 +57,7 @@ class ThreadPool {
   void RunErased(Function function, const void* context);
   void WorkerLoop(int member);
 
-  Function function_ = nullptr;     // written before generation_ is bumped
+  Function function_ = nullptr;  // written before generation_ is bumped
   const void* context_ = nullptr;
   uint64_t runs_ = 0;
   // On cache lines of their own: every member polls the first, every member writes the second.

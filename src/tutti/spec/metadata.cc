@@ -89,7 +89,8 @@ Result<std::optional<std::vector<std::string>>> Metadata::Strings(std::string_vi
     return std::optional(std::vector<std::string>{*s});
   }
   // JSON's [] has no kind; format/ stores it as a list of integers.
-  if (const auto* ints = std::get_if<std::vector<int64_t>>(value); ints != nullptr && ints->empty()) {
+  if (const auto* ints = std::get_if<std::vector<int64_t>>(value);
+      ints != nullptr && ints->empty()) {
     return std::optional(std::vector<std::string>());
   }
   return WrongKind(key, "a list of strings");

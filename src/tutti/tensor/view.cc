@@ -41,7 +41,8 @@ int64_t WeightView::ReadBytes() const {
 }
 
 WeightView WholeMatrix(const TensorView& tensor) {
-  TUTTI_CHECK(tensor.shape.rank == 1 || tensor.shape.rank == 2, "a matrix has one or two dimensions");
+  TUTTI_CHECK(tensor.shape.rank == 1 || tensor.shape.rank == 2,
+              "a matrix has one or two dimensions");
   const bool is_row = tensor.shape.rank == 1;
   WeightView view;
   view.dtype = tensor.dtype;

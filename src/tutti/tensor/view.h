@@ -54,7 +54,7 @@ struct WeightView {
   const std::byte* data = nullptr;
   int64_t row_stride_bytes = 0;
 
-  const std::byte* scales = nullptr;   // null: the format has none
+  const std::byte* scales = nullptr;  // null: the format has none
   DType scale_dtype = DType::kF32;
   int64_t scale_row_stride_bytes = 0;  // between rows of *blocks*
   int32_t scale_block_rows = 1;

@@ -1,0 +1,68 @@
+#include "tutti/os/file.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "tutti/os/mmap.h"
+
+namespace tutti::os {
+namespace {
+
+class FileTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    directory_ = std::filesystem::path(::testing::TempDir()) /
+                 ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::filesystem::create_directories(directory_);
+  }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+  std::filesystem::path directory_;
+};
+
+TEST_F(FileTest, WrittenFilesAreReadBackAndMapped) {
+  const std::string content("a\0b\n", 4);
+  const auto path = directory_ / "file";
+  ASSERT_TRUE(WriteFile(path, content).ok());
+  EXPECT_EQ(*ReadFile(path, 4), content);
+  const auto mapped = MmapFile::Open(path);
+  ASSERT_TRUE(mapped.ok());
+  EXPECT_EQ(mapped->bytes().size(), 4u);
+  EXPECT_EQ(mapped->bytes()[2], std::byte{'b'});
+}
+
+TEST_F(FileTest, AFileOverTheLimitIsRefused) {
+  const auto path = directory_ / "file";
+  ASSERT_TRUE(WriteFile(path, "12345").ok());
+  const auto result = ReadFile(path, 4);
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.status().code(), StatusCode::kResource);
+}
+
+TEST_F(FileTest, MissingFilesAndFoldersAreErrors) {
+  EXPECT_EQ(ReadFile(directory_ / "absent", 10).status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(MmapFile::Open(directory_ / "absent").status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(MmapFile::Open(directory_).status().code(), StatusCode::kIo);
+  EXPECT_FALSE(ReadFile(directory_, 10).ok());
+}
+
+TEST_F(FileTest, AnEmptyFileMapsToNothing) {
+  ASSERT_TRUE(WriteFile(directory_ / "empty", "").ok());
+  const auto mapped = MmapFile::Open(directory_ / "empty");
+  ASSERT_TRUE(mapped.ok());
+  EXPECT_TRUE(mapped->bytes().empty());
+}
+
+TEST_F(FileTest, AFailedWriteKeepsTheOldFileAndLeavesNoTemporary) {
+  const auto path = directory_ / "folder";
+  std::filesystem::create_directories(path / "inside");  // rename onto a full folder fails
+  EXPECT_FALSE(WriteFile(path, "new").ok());
+  size_t entries = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(directory_))
+    ++entries;
+  EXPECT_EQ(entries, 1u);
+  EXPECT_TRUE(std::filesystem::exists(path / "inside"));
+}
+
+}  // namespace
+}  // namespace tutti::os
