@@ -20,7 +20,7 @@ struct SamplingSpec {
   int32_t penalty_window = 64;      // tokens looked back at, -1: all
   std::vector<std::pair<TokenId, float>> logit_bias;
   uint64_t seed = 0;
-  int32_t logprobs = 0;             // report the logprob of the chosen token and of this many best
+  int32_t logprobs = -1;            // -1: off; n: logprobs of the chosen token and of the n best
 };
 
 }  // namespace tutti
