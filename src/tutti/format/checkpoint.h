@@ -26,7 +26,7 @@ enum class CheckpointKind { kGguf, kHuggingFace };
 
 struct Checkpoint {
   CheckpointKind kind = CheckpointKind::kGguf;
-  std::filesystem::path path;   // as the user named it: a .gguf file or a folder
+  std::filesystem::path path;  // as the user named it: a .gguf file or a folder
   // GGUF: all keys, but tokenizer.ggml.* arrays go into `vocab` only.
   // Hugging Face: config.json flattened; generation_config.json under "generation.".
   Metadata metadata;
@@ -34,7 +34,7 @@ struct Checkpoint {
   // GGUF only: the vocabulary in the metadata. A Hugging Face folder's tokenizer files are read by
   // text/tokenizer_files.h.
   std::unique_ptr<VocabSpec> vocab;
-  std::vector<os::MmapFile> files;   // keeps the views alive; empty where the caller owns the bytes
+  std::vector<os::MmapFile> files;  // keeps the views alive; empty where the caller owns the bytes
 
   const tensor::TensorView* Find(std::string_view name) const {
     const auto it = tensors.find(name);

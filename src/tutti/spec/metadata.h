@@ -25,6 +25,9 @@ using MetadataValue =
 class Metadata {
  public:
   void Set(std::string key, MetadataValue value) { values_[std::move(key)] = std::move(value); }
+  void Remove(std::string_view key) {
+    if (const auto it = values_.find(key); it != values_.end()) values_.erase(it);
+  }
   bool Has(std::string_view key) const { return Find(key) != nullptr; }
   const MetadataValue* Find(std::string_view key) const {
     const auto it = values_.find(key);
