@@ -1,11 +1,11 @@
 // Small floats to float32 and back, one value at a time.
 //
-// Decoding is exact. Encoding rounds to nearest, ties to even, and keeps infinities and NaN where
+// Decoding is exact. Encoding rounds to nearest, ties to even, and keeps NaN, and infinities where
 // the format has them. SIMD versions live in kernels/ and are tested against these.
 //
 //   F16, BF16   IEEE 754 binary16; the upper half of binary32
-//   E4M3, E5M2  Micikevicius et al., "FP8 formats for deep learning", 2022. E4M3 has no infinity:
-//               what lies beyond 448 becomes NaN. E5M2 is binary16 cut to its upper byte.
+//   E4M3, E5M2  Micikevicius et al., "FP8 formats for deep learning", 2022. E4M3 has no infinity
+//               and ends at 448. E5M2 is binary16 cut to its upper byte.
 //   E2M1, E8M0  OCP Microscaling Formats (MX) specification 1.0: four-bit values, shared exponents
 #pragma once
 #include <array>
@@ -76,18 +76,21 @@ constexpr float UnsignedE4M3ToFloat(uint8_t code) {
   return std::bit_cast<float>((exponent + (127 - 7)) << 23 | mantissa << 20);
 }
 
+// Saturates: beyond 448, also at infinity, the code of 448.
 constexpr uint8_t FloatToE4M3(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   const uint32_t sign = (bits >> 24) & 0x80u;
   uint32_t magnitude = bits & 0x7fffffffu;
   uint32_t code = 0;
-  if (magnitude < 0x3c800000u) {
+  if (magnitude > 0x7f800000u) {
+    code = 0x7f;
+  } else if (magnitude < 0x3c800000u) {
     // Below 2^-6: a multiple of 2^-9, which is the last place of 2^14.
     code = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + 0x1p14f) - 0x46800000u;
   } else {
     magnitude += 0x7ffffu + ((magnitude >> 20) & 1u);
     code = (magnitude - ((127u - 7u) << 23)) >> 20;
-    if (code > 0x7e) code = 0x7f;  // beyond 448, infinite or NaN: the one NaN
+    if (code > 0x7e) code = 0x7e;
   }
   return static_cast<uint8_t>(sign | code);
 }

@@ -104,7 +104,10 @@ void ExpectEncodes(const RecordedTensors& file, const std::string& input, const 
   ASSERT_EQ(values.size(), codes5.size());
   for (size_t i = 0; i < values.size(); ++i) {
     const uint8_t mask = std::isnan(values[i]) ? 0x7f : 0xff;  // the sign of NaN means nothing
-    ASSERT_EQ(FloatToE4M3(values[i]) & mask, codes4[i] & mask) << values[i];
+    // The committed recording has NaN where we saturate.
+    const bool too_large = std::abs(values[i]) > 464.0f && (codes4[i] & 0x7f) == 0x7f;
+    const uint8_t code4 = too_large ? codes4[i] & 0xfe : codes4[i];
+    ASSERT_EQ(FloatToE4M3(values[i]) & mask, code4 & mask) << values[i];
     if (std::isnan(values[i])) {
       ASSERT_TRUE(std::isnan(E5M2ToFloat(FloatToE5M2(values[i]))));
     } else {
@@ -124,10 +127,10 @@ TEST(HalfTest, EightBitEncodingMatchesTheSharedRecording) {
 }
 
 TEST(HalfTest, EightBitEncodingIsTheNearestCode) {
-  for (uint32_t bits = 0x35000000u; bits < 0x48000000u; bits += 0x0001f333u) {
+  for (uint32_t bits = 0x35000000u; bits < 0x4a000000u; bits += 0x0001f333u) {
     const float value = std::bit_cast<float>(bits);
     ASSERT_EQ(FloatToE4M3(value),
-              NearestCode(value, 0x7f, 480.0,
+              NearestCode(value, 0x7e, 448.0,
                           [](uint32_t code) { return E4M3ToFloat(static_cast<uint8_t>(code)); }))
         << value;
     ASSERT_EQ(FloatToE5M2(value),

@@ -3,7 +3,8 @@
 
 Writes blocks.safetensors beside this script: per type `<TYPE>.raw` (random bytes with sane scales,
 then bytes of any kind) and `<TYPE>.f32` (what gguf decodes them to), and for the types that gguf
-can encode `input`, `<TYPE>.encoded`; for 8-bit floats every code point and an encoding of `input8`.
+can encode `input`, `<TYPE>.encoded`; for 8-bit floats every code point and an encoding of `input8`
+(ml_dtypes makes NaN of what is too large for E4M3, where Tutti and torch saturate).
 Deterministic for given package versions. Recorded with gguf 0.19.0, ml_dtypes 0.6.0, numpy 2.4.6.
 """
 import json
