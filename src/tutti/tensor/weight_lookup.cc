@@ -96,15 +96,17 @@ std::optional<int64_t> BlockSize(int64_t size, int64_t blocks) {
 
 // Rows and columns that share a scale, from the shapes of the matrix and of the grid of scales.
 //
-// Where the grid has one row (or column), any block that is large enough would do. It is taken as
-// square blocks that reach over the edge, unless the other direction has a scale for each element.
+// Blocks are square (reaching over the edge where the matrix ends) or have a scale for each element
+// of one direction; anything else is taken for a mistake, because several readings would fit.
 std::optional<MatrixShape> BlockShape(const MatrixShape& matrix, const MatrixShape& grid) {
   if (grid.rows == 1 && grid.cols == 1) return matrix;
   std::optional<int64_t> rows = grid.rows == 1 ? matrix.rows : BlockSize(matrix.rows, grid.rows);
   std::optional<int64_t> cols = grid.cols == 1 ? matrix.cols : BlockSize(matrix.cols, grid.cols);
   if (!rows || !cols) return std::nullopt;
-  if (grid.rows == 1 && *cols != 1 && *rows > *cols) return std::nullopt;
-  if (grid.cols == 1 && *rows != 1 && *cols > *rows) return std::nullopt;
+  if (*rows == 1 || *cols == 1) return MatrixShape{*rows, *cols};
+  if (grid.rows == 1 ? *rows > *cols : grid.cols == 1 ? *cols > *rows : *rows != *cols) {
+    return std::nullopt;
+  }
   return MatrixShape{*rows, *cols};
 }
 
