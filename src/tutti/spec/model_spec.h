@@ -53,6 +53,8 @@ struct AttentionSpec {
   int32_t value_dim = 0;   // per head
   float scale = 0;         // multiplies q . k
   QkNorm qk_norm = QkNorm::kNone;
+  bool qkv_bias = false;
+  bool output_bias = false;
   bool sinks = false;      // one learnt logit per head joins the softmax (gpt-oss)
   float clip_qkv = 0;      // > 0: q, k and v are clamped to +-clip_qkv (OLMo)
   // kLatent only.
@@ -79,7 +81,9 @@ struct MoeSpec {
   float normalize_epsilon = 0;      // added to that sum, or its floor: see normalize_floor
   bool normalize_floor = false;     // true: max(sum, epsilon); false: sum + epsilon
   float weight_scale = 1;           // routed_scaling_factor
+  bool router_bias = false;         // added to the router's logits
   bool selection_bias = false;      // a bias that counts for choosing, not for weighing
+  bool expert_bias = false;         // every expert's three matrices have a bias (gpt-oss)
   int32_t groups = 1;               // group-limited routing: experts are chosen ...
   int32_t groups_used = 1;          // ... from this many groups
   GroupScore group_score = GroupScore::kMax;
@@ -101,6 +105,7 @@ struct ModelSpec {
   int32_t dim = 0;            // width of the residual stream
   int32_t context_length = 0; // tokens the model was made for
   int32_t dense_dim = 0;      // inner width of dense layers
+  bool dense_bias = false;    // their three matrices have a bias
   float norm_epsilon = 1e-6f;
   Activation activation = Activation::kSilu;
   float swiglu_limit = 0;     // kClampedSwiglu

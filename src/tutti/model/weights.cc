@@ -1,0 +1,353 @@
+#include "tutti/model/weights.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "tutti/model/weight_finder.h"
+#include "tutti/tensor/weight_lookup.h"
+
+namespace tutti::model {
+namespace {
+
+// The names of one layer, complete.
+class LayerNames {
+ public:
+  LayerNames(const TensorNames& names, int64_t layer)
+      : prefix_(fmt::format(fmt::runtime(names.layer_prefix), layer)) {}
+  std::string operator()(const std::string& name) const { return prefix_ + name; }
+
+ private:
+  std::string prefix_;
+};
+
+class Loader {
+ public:
+  Loader(const ModelSpec& spec, const TensorNames& names, const ModelSource& source,
+         Weights& weights)
+      : spec_(spec), names_(names), gguf_(source.gguf), find_(source, weights.owned) {}
+
+  Status LoadEnds(Weights& weights);
+  Status LoadLayer(int64_t index, LayerWeights& layer);
+
+ private:
+  Status LoadGrouped(const LayerNames& in, const AttentionSpec& spec, AttentionWeights& a);
+  Status LoadLatent(const LayerNames& in, const AttentionSpec& spec, int64_t rope_dim,
+                    AttentionWeights& a);
+  Status LoadLatentUnfolding(const LayerNames& in, const AttentionSpec& spec, AttentionWeights& a);
+  Status LoadFeedForward(const LayerNames& in, int64_t inner, const std::string& gate,
+                         const std::string& up, const std::string& down, bool bias,
+                         FeedForwardWeights& f);
+  Status LoadMoe(const LayerNames& in, MoeWeights& moe);
+  Status LoadListedExperts(const LayerNames& in, MoeWeights& moe);
+  Status LoadStackedExperts(const LayerNames& in, MoeWeights& moe);
+  Status LoadStackedExpertBiases(const LayerNames& in, MoeWeights& moe);
+  Status LoadInterleavedExperts(const LayerNames& in, MoeWeights& moe);
+  Status LoadInterleavedExpertBiases(const LayerNames& in, MoeWeights& moe);
+
+  const ModelSpec& spec_;
+  const TensorNames& names_;
+  const bool gguf_;
+  WeightFinder find_;
+};
+
+Status Loader::LoadEnds(Weights& weights) {
+  TUTTI_ASSIGN_OR_RETURN(weights.embedding,
+                         find_.Matrix(names_.embedding, spec_.vocab_size, spec_.dim));
+  TUTTI_ASSIGN_OR_RETURN(weights.output_norm, find_.Vector(names_.output_norm, spec_.dim));
+  if (spec_.tied_embedding) {
+    weights.output = weights.embedding;
+  } else {
+    TUTTI_ASSIGN_OR_RETURN(weights.output,
+                           find_.Matrix(names_.output, spec_.vocab_size, spec_.dim));
+  }
+  return Status();
+}
+
+Status Loader::LoadGrouped(const LayerNames& in, const AttentionSpec& spec, AttentionWeights& a) {
+  const int64_t q_rows = int64_t{spec.heads} * spec.key_dim;
+  const int64_t k_rows = int64_t{spec.kv_heads} * spec.key_dim;
+  const int64_t v_rows = int64_t{spec.kv_heads} * spec.value_dim;
+  TUTTI_ASSIGN_OR_RETURN(a.q, find_.Matrix(in(names_.q), q_rows, spec_.dim));
+  TUTTI_ASSIGN_OR_RETURN(a.k, find_.Matrix(in(names_.k), k_rows, spec_.dim));
+  TUTTI_ASSIGN_OR_RETURN(a.v, find_.Matrix(in(names_.v), v_rows, spec_.dim));
+  TUTTI_ASSIGN_OR_RETURN(
+      a.o, find_.Matrix(in(names_.o), spec_.dim, int64_t{spec.heads} * spec.value_dim));
+  if (spec.qkv_bias) {
+    TUTTI_ASSIGN_OR_RETURN(a.q_bias, find_.Vector(in(names_.q + ".bias"), q_rows));
+    TUTTI_ASSIGN_OR_RETURN(a.k_bias, find_.Vector(in(names_.k + ".bias"), k_rows));
+    TUTTI_ASSIGN_OR_RETURN(a.v_bias, find_.Vector(in(names_.v + ".bias"), v_rows));
+  }
+  if (spec.output_bias) {
+    TUTTI_ASSIGN_OR_RETURN(a.o_bias, find_.Vector(in(names_.o + ".bias"), spec_.dim));
+  }
+  if (spec.qk_norm != QkNorm::kNone) {
+    const bool whole = spec.qk_norm == QkNorm::kWholeRow;
+    TUTTI_ASSIGN_OR_RETURN(a.q_norm,
+                           find_.Vector(in(names_.q_norm), whole ? q_rows : spec.key_dim));
+    TUTTI_ASSIGN_OR_RETURN(a.k_norm,
+                           find_.Vector(in(names_.k_norm), whole ? k_rows : spec.key_dim));
+  }
+  if (spec.sinks) {
+    TUTTI_ASSIGN_OR_RETURN(a.sinks, find_.Vector(in(names_.sinks), spec.heads));
+  }
+  return Status();
+}
+
+Status Loader::LoadLatent(const LayerNames& in, const AttentionSpec& spec, int64_t rope_dim,
+                          AttentionWeights& a) {
+  const int64_t q_rows = int64_t{spec.heads} * spec.key_dim;
+  if (spec.q_rank > 0) {
+    TUTTI_ASSIGN_OR_RETURN(a.q_down, find_.Matrix(in(names_.q_a), spec.q_rank, spec_.dim));
+    TUTTI_ASSIGN_OR_RETURN(a.q_down_norm, find_.Vector(in(names_.q_a_norm), spec.q_rank));
+    TUTTI_ASSIGN_OR_RETURN(a.q, find_.Matrix(in(names_.q_b), q_rows, spec.q_rank));
+  } else {
+    TUTTI_ASSIGN_OR_RETURN(a.q, find_.Matrix(in(names_.q), q_rows, spec_.dim));
+  }
+  TUTTI_ASSIGN_OR_RETURN(a.kv_down,
+                         find_.Matrix(in(names_.kv_a), spec.kv_rank + rope_dim, spec_.dim));
+  TUTTI_ASSIGN_OR_RETURN(a.kv_down_norm, find_.Vector(in(names_.kv_a_norm), spec.kv_rank));
+  TUTTI_ASSIGN_OR_RETURN(
+      a.o, find_.Matrix(in(names_.o), spec_.dim, int64_t{spec.heads} * spec.value_dim));
+  return LoadLatentUnfolding(in, spec, a);
+}
+
+// Attention works on the latents themselves: the keys' unfolding moves to the query's side, which
+// needs it transposed. Newer GGUFs have it so; otherwise it is a copy of ours.
+Status Loader::LoadLatentUnfolding(const LayerNames& in, const AttentionSpec& spec,
+                                   AttentionWeights& a) {
+  if (!names_.k_b.empty() && find_.Has(in(names_.k_b))) {
+    for (int64_t h = 0; h < spec.heads; ++h) {
+      TUTTI_ASSIGN_OR_RETURN(WeightView k, find_.OfStack(in(names_.k_b), h, spec.heads,
+                                                         spec.kv_rank, spec.nope_dim));
+      TUTTI_ASSIGN_OR_RETURN(WeightView v, find_.OfStack(in(names_.v_b), h, spec.heads,
+                                                         spec.value_dim, spec.kv_rank));
+      a.k_up.push_back(k);
+      a.v_up.push_back(v);
+    }
+    return Status();
+  }
+  const int64_t per_head = int64_t{spec.nope_dim} + spec.value_dim;
+  TUTTI_ASSIGN_OR_RETURN(
+      WeightView kv, find_.Matrix(in(names_.kv_b), spec.heads * per_head, spec.kv_rank));
+  const auto sliceable = [&](int64_t row) { return row % kv.scale_block_rows == 0; };
+  if (kv.scales != nullptr && !(sliceable(per_head) && sliceable(spec.nope_dim))) {
+    kv = find_.Copy(kv);  // blocks of scales that reach over the heads' borders
+  }
+  for (int64_t h = 0; h < spec.heads; ++h) {
+    const int64_t begin = h * per_head;
+    a.k_up.push_back(find_.Transposed(kv.Rows(begin, begin + spec.nope_dim)));
+    a.v_up.push_back(kv.Rows(begin + spec.nope_dim, begin + per_head));
+  }
+  return Status();
+}
+
+Status Loader::LoadFeedForward(const LayerNames& in, int64_t inner, const std::string& gate,
+                               const std::string& up, const std::string& down, bool bias,
+                               FeedForwardWeights& f) {
+  TUTTI_ASSIGN_OR_RETURN(f.gate, find_.Matrix(in(gate), inner, spec_.dim));
+  TUTTI_ASSIGN_OR_RETURN(f.up, find_.Matrix(in(up), inner, spec_.dim));
+  TUTTI_ASSIGN_OR_RETURN(f.down, find_.Matrix(in(down), spec_.dim, inner));
+  if (bias) {
+    TUTTI_ASSIGN_OR_RETURN(f.gate_bias, find_.Vector(in(gate + ".bias"), inner));
+    TUTTI_ASSIGN_OR_RETURN(f.up_bias, find_.Vector(in(up + ".bias"), inner));
+    TUTTI_ASSIGN_OR_RETURN(f.down_bias, find_.Vector(in(down + ".bias"), spec_.dim));
+  }
+  return Status();
+}
+
+// One tensor per expert and matrix: Hugging Face.
+Status Loader::LoadListedExperts(const LayerNames& in, MoeWeights& moe) {
+  const auto numbered = [](const std::string& name, int64_t expert) {
+    return fmt::format(fmt::runtime(name), expert);
+  };
+  for (int64_t e = 0; e < spec_.moe.experts; ++e) {
+    TUTTI_RETURN_IF_ERROR(LoadFeedForward(
+        in, spec_.moe.expert_dim, numbered(names_.expert_gate, e), numbered(names_.expert_up, e),
+        numbered(names_.expert_down, e), spec_.moe.expert_bias, moe.experts.emplace_back()));
+  }
+  return Status();
+}
+
+// One stack per matrix: GGUF.
+Status Loader::LoadStackedExperts(const LayerNames& in, MoeWeights& moe) {
+  const int64_t count = spec_.moe.experts;
+  const int64_t inner = spec_.moe.expert_dim;
+  for (int64_t e = 0; e < count; ++e) {
+    FeedForwardWeights& f = moe.experts.emplace_back();
+    TUTTI_ASSIGN_OR_RETURN(f.gate,
+                           find_.OfStack(in(names_.expert_gate), e, count, inner, spec_.dim));
+    TUTTI_ASSIGN_OR_RETURN(f.up, find_.OfStack(in(names_.expert_up), e, count, inner, spec_.dim));
+    TUTTI_ASSIGN_OR_RETURN(f.down,
+                           find_.OfStack(in(names_.expert_down), e, count, spec_.dim, inner));
+  }
+  return spec_.moe.expert_bias ? LoadStackedExpertBiases(in, moe) : Status();
+}
+
+std::vector<float> Slice(const std::vector<float>& values, int64_t begin, int64_t size,
+                         int64_t step = 1) {
+  std::vector<float> slice(static_cast<size_t>(size));
+  for (int64_t i = 0; i < size; ++i) {
+    slice[static_cast<size_t>(i)] = values[static_cast<size_t>(begin + i * step)];
+  }
+  return slice;
+}
+
+Status Loader::LoadStackedExpertBiases(const LayerNames& in, MoeWeights& moe) {
+  const int64_t inner = spec_.moe.expert_dim;
+  const int64_t count = spec_.moe.experts;
+  TUTTI_ASSIGN_OR_RETURN(const auto gate,
+                         find_.Vector(in(names_.expert_gate + ".bias"), count * inner));
+  TUTTI_ASSIGN_OR_RETURN(const auto up,
+                         find_.Vector(in(names_.expert_up + ".bias"), count * inner));
+  TUTTI_ASSIGN_OR_RETURN(const auto down,
+                         find_.Vector(in(names_.expert_down + ".bias"), count * spec_.dim));
+  for (int64_t e = 0; e < count; ++e) {
+    FeedForwardWeights& f = moe.experts[static_cast<size_t>(e)];
+    f.gate_bias = Slice(gate, e * inner, inner);
+    f.up_bias = Slice(up, e * inner, inner);
+    f.down_bias = Slice(down, e * spec_.dim, spec_.dim);
+  }
+  return Status();
+}
+
+// gpt-oss: gate and up in one stack, row by row in turns. As MXFP4 blocks the rows are those of the
+// product; as plain numbers the matrices are transposed, which we undo once.
+Status Loader::LoadInterleavedExperts(const LayerNames& in, MoeWeights& moe) {
+  const int64_t count = spec_.moe.experts;
+  const int64_t inner = spec_.moe.expert_dim;
+  const int64_t dim = spec_.dim;
+  const std::string gate_up = in(names_.expert_gate_up);
+  const std::string down = in(names_.expert_down);
+  const bool blocks = !find_.Has(gate_up) || find_.IsBlocks(gate_up);
+  for (int64_t e = 0; e < count; ++e) {
+    FeedForwardWeights& f = moe.experts.emplace_back();
+    WeightView both;
+    if (blocks) {
+      TUTTI_ASSIGN_OR_RETURN(both, find_.OfStack(gate_up, e, count, 2 * inner, dim));
+      TUTTI_ASSIGN_OR_RETURN(f.down, find_.OfStack(down, e, count, dim, inner));
+    } else {
+      TUTTI_ASSIGN_OR_RETURN(both, find_.OfStack(gate_up, e, count, dim, 2 * inner));
+      TUTTI_ASSIGN_OR_RETURN(f.down, find_.OfStack(down, e, count, inner, dim));
+      both = find_.Transposed(both);
+      f.down = find_.Transposed(f.down);
+    }
+    TUTTI_ASSIGN_OR_RETURN(f.gate, tensor::EveryOtherRow(both, 0));
+    TUTTI_ASSIGN_OR_RETURN(f.up, tensor::EveryOtherRow(both, 1));
+  }
+  return spec_.moe.expert_bias ? LoadInterleavedExpertBiases(in, moe) : Status();
+}
+
+Status Loader::LoadInterleavedExpertBiases(const LayerNames& in, MoeWeights& moe) {
+  const int64_t inner = spec_.moe.expert_dim;
+  const int64_t count = spec_.moe.experts;
+  TUTTI_ASSIGN_OR_RETURN(const auto gate_up,
+                         find_.Vector(in(names_.expert_gate_up + "_bias"), count * 2 * inner));
+  TUTTI_ASSIGN_OR_RETURN(const auto down,
+                         find_.Vector(in(names_.expert_down + "_bias"), count * spec_.dim));
+  for (int64_t e = 0; e < count; ++e) {
+    FeedForwardWeights& f = moe.experts[static_cast<size_t>(e)];
+    f.gate_bias = Slice(gate_up, e * 2 * inner, inner, 2);
+    f.up_bias = Slice(gate_up, e * 2 * inner + 1, inner, 2);
+    f.down_bias = Slice(down, e * spec_.dim, spec_.dim);
+  }
+  return Status();
+}
+
+Status Loader::LoadMoe(const LayerNames& in, MoeWeights& moe) {
+  const MoeSpec& spec = spec_.moe;
+  TUTTI_ASSIGN_OR_RETURN(moe.router, find_.Matrix(in(names_.router), spec.experts, spec_.dim));
+  if (spec.router_bias) {
+    TUTTI_ASSIGN_OR_RETURN(moe.router_bias, find_.Vector(in(names_.router + ".bias"), spec.experts));
+  }
+  if (spec.selection_bias) {
+    TUTTI_ASSIGN_OR_RETURN(moe.selection_bias,
+                           find_.Vector(in(names_.selection_bias), spec.experts));
+  }
+  if (!names_.expert_gate_up.empty()) {
+    TUTTI_RETURN_IF_ERROR(LoadInterleavedExperts(in, moe));
+  } else if (gguf_) {
+    TUTTI_RETURN_IF_ERROR(LoadStackedExperts(in, moe));
+  } else {
+    TUTTI_RETURN_IF_ERROR(LoadListedExperts(in, moe));
+  }
+  if (spec.shared_dim > 0) {
+    TUTTI_RETURN_IF_ERROR(LoadFeedForward(in, spec.shared_dim, names_.shared_gate,
+                                          names_.shared_up, names_.shared_down, false,
+                                          moe.shared));
+  }
+  if (spec.shared_gate) {
+    TUTTI_ASSIGN_OR_RETURN(moe.shared_router, find_.Matrix(in(names_.shared_router), 1, spec_.dim));
+  }
+  return Status();
+}
+
+Status Loader::LoadLayer(int64_t index, LayerWeights& layer) {
+  const LayerNames in(names_, index);
+  const LayerSpec& spec = spec_.layers[static_cast<size_t>(index)];
+  const AttentionSpec& attention = spec_.attention[static_cast<size_t>(spec.attention)];
+  TUTTI_ASSIGN_OR_RETURN(layer.attention_norm, find_.Vector(in(names_.attention_norm), spec_.dim));
+  if (attention.kind == AttentionKind::kLatent) {
+    TUTTI_CHECK(spec.rope >= 0, "latent attention has a part with position");
+    TUTTI_RETURN_IF_ERROR(LoadLatent(
+        in, attention, spec_.rope[static_cast<size_t>(spec.rope)].dim, layer.attention));
+  } else {
+    TUTTI_RETURN_IF_ERROR(LoadGrouped(in, attention, layer.attention));
+  }
+  TUTTI_ASSIGN_OR_RETURN(layer.ffn_norm, find_.Vector(in(names_.ffn_norm), spec_.dim));
+  if (spec.moe) return LoadMoe(in, layer.moe);
+  return LoadFeedForward(in, spec_.dense_dim, names_.gate, names_.up, names_.down,
+                         spec_.dense_bias, layer.dense);
+}
+
+int64_t BytesOf(const FeedForwardWeights& f) {
+  return f.gate.ReadBytes() + f.up.ReadBytes() + f.down.ReadBytes();
+}
+
+int64_t BytesOf(const AttentionWeights& a) {
+  int64_t bytes = 0;
+  for (const WeightView* view : {&a.q, &a.k, &a.v, &a.o, &a.q_down, &a.kv_down}) {
+    if (!view->empty()) bytes += view->ReadBytes();
+  }
+  for (const WeightView& view : a.k_up) bytes += view.ReadBytes();
+  for (const WeightView& view : a.v_up) bytes += view.ReadBytes();
+  return bytes;
+}
+
+// With `experts_read` of the experts.
+int64_t BytesOf(const LayerWeights& layer, int64_t experts_read) {
+  int64_t bytes = BytesOf(layer.attention);
+  if (layer.moe.experts.empty()) return bytes + BytesOf(layer.dense);
+  bytes += layer.moe.router.ReadBytes() + experts_read * BytesOf(layer.moe.experts[0]);
+  if (!layer.moe.shared.gate.empty()) bytes += BytesOf(layer.moe.shared);
+  if (!layer.moe.shared_router.empty()) bytes += layer.moe.shared_router.ReadBytes();
+  return bytes;
+}
+
+}  // namespace
+
+int64_t Weights::TotalBytes() const {
+  int64_t bytes = embedding.ReadBytes();
+  if (output.data != embedding.data) bytes += output.ReadBytes();
+  for (const LayerWeights& layer : layers) bytes += BytesOf(layer, std::ssize(layer.moe.experts));
+  return bytes;
+}
+
+int64_t Weights::BytesPerToken(const ModelSpec& spec) const {
+  int64_t bytes = output.ReadBytes();
+  for (const LayerWeights& layer : layers) bytes += BytesOf(layer, spec.moe.experts_per_token);
+  return bytes;
+}
+
+Result<Weights> LoadWeights(const ModelSpec& spec, const TensorNames& names,
+                            const ModelSource& source) {
+  Weights weights;
+  Loader loader(spec, names, source, weights);
+  TUTTI_RETURN_IF_ERROR(loader.LoadEnds(weights));
+  for (int64_t i = 0; i < std::ssize(spec.layers); ++i) {
+    TUTTI_RETURN_IF_ERROR(loader.LoadLayer(i, weights.layers.emplace_back()));
+  }
+  return weights;
+}
+
+}  // namespace tutti::model
