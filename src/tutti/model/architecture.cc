@@ -33,9 +33,9 @@ Result<std::string> PublishedName(const ModelSource& source) {
 std::span<const Architecture> KnownArchitectures() {
   // Where two entries share a name, the one with a condition comes first.
   static const std::vector<Architecture> known = {
-      Mixtral(),    Llama(),      Mistral(),    Qwen2(),     Qwen3(),
-      Qwen2Moe(),   Qwen3Moe(),   Olmoe(),      DeepseekV3(), DeepseekV2(),
-      Glm4Moe(),    MinimaxM2(),  HunyuanMoe(), GptOss(),    Ernie45Moe(),
+      Mixtral(),  Llama(),     Mistral(),    Qwen2(),      Qwen3(),
+      Qwen2Moe(), Qwen3Moe(),  Olmoe(),      DeepseekV3(), DeepseekV2(),
+      Glm4Moe(),  MinimaxM2(), HunyuanMoe(), GptOss(),     Ernie45Moe(),
   };
   return known;
 }

@@ -1,8 +1,8 @@
 // The architectures that Tutti knows, one file each (model/llama.cc, model/qwen3_moe.cc, ...).
 //
 // An Architecture says how checkpoints call the model, how a ModelSpec is read from their metadata,
-// and where their tensor names differ from the common tables. It computes nothing: all arithmetic is
-// in transformer.cc and the layer files, steered by the ModelSpec.
+// and where their tensor names differ from the common tables. It computes nothing: all arithmetic
+// is in transformer.cc and the layer files, steered by the ModelSpec.
 //
 // A new architecture is a new file with one function, declared and listed in architecture.cc.
 #pragma once
@@ -19,8 +19,8 @@
 namespace tutti::model {
 
 struct Architecture {
-  std::string_view name;    // Tutti's word: "qwen3_moe"
-  std::string_view models;  // for tables: "Qwen3-30B-A3B, Qwen3-235B-A22B"
+  std::string_view name;                       // Tutti's word: "qwen3_moe"
+  std::string_view models;                     // for tables: "Qwen3-30B-A3B, Qwen3-235B-A22B"
   std::vector<std::string_view> hugging_face;  // model_type of config.json
   std::vector<std::string_view> gguf;          // general.architecture
   // For names that several architectures share: which checkpoints are this one's. Null: all.

@@ -79,8 +79,7 @@ bool ReadTied(SpecReader& r) {
 AttentionSpec ReadAttention(SpecReader& r, int32_t dim) {
   AttentionSpec attention;
   attention.heads = r.Int({"num_attention_heads", "attention.head_count"});
-  attention.kv_heads =
-      r.Int({"num_key_value_heads", "attention.head_count_kv"}, attention.heads);
+  attention.kv_heads = r.Int({"num_key_value_heads", "attention.head_count_kv"}, attention.heads);
   const int32_t head_dim = dim / std::max(1, attention.heads);
   attention.key_dim = r.Int({"head_dim", "attention.key_length"}, head_dim);
   attention.value_dim = r.Int({"", "attention.value_length"}, attention.key_dim);
@@ -116,9 +115,9 @@ RopeSpec ReadRope(SpecReader& r, int32_t dim, int32_t context_length) {
   const std::string type = r.String({prefix + "rope_type", "rope.scaling.type"},
                                     r.String({prefix + "type", ""}, "none"));
   rope.factor = r.Number({prefix + "factor", "rope.scaling.factor"}, 1);
-  rope.original_context = r.Int({prefix + "original_max_position_embeddings",
-                                 "rope.scaling.original_context_length"},
-                                context_length);
+  rope.original_context =
+      r.Int({prefix + "original_max_position_embeddings", "rope.scaling.original_context_length"},
+            context_length);
   ReadFrequencyDivisors(r, rope);
   if (type == "none" || type == "default" || type == "mrope") return rope;
   if (type == "linear") {
@@ -130,8 +129,10 @@ RopeSpec ReadRope(SpecReader& r, int32_t dim, int32_t context_length) {
   } else if (type == "dynamic" && (rope.factor == 1 || r.Has({prefix + "alpha", ""}))) {
     // Changes nothing within the trained context, or is Hunyuan's alpha (model/hunyuan_moe.cc).
   } else {
-    r.Fail(Unsupported("{}: rotary scaling of type {} is not supported yet (known: linear, llama3, "
-                       "yarn)", r.source().where, type));
+    r.Fail(
+        Unsupported("{}: rotary scaling of type {} is not supported yet (known: linear, llama3, "
+                    "yarn)",
+                    r.source().where, type));
   }
   return rope;
 }
@@ -178,8 +179,8 @@ ModelSpec ReadCommonSpec(SpecReader& r) {
 
   // Layers that only predict several tokens ahead are no part of the plain model; config.json does
   // not count them, GGUF does.
-  const int32_t layers = r.Int({"num_hidden_layers", "block_count"}) -
-                         r.Int({"", "nextn_predict_layers"}, 0);
+  const int32_t layers =
+      r.Int({"num_hidden_layers", "block_count"}) - r.Int({"", "nextn_predict_layers"}, 0);
   if (layers < 1 || layers > kMaxLayers) {
     r.Fail(DataError("{}: the model has {} layers; 1 to {} are possible", r.source().where, layers,
                      kMaxLayers));

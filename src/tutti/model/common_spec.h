@@ -8,8 +8,8 @@
 namespace tutti::model {
 
 // A dense, decoder-only transformer with RMS norms, grouped-query attention, a rotary embedding in
-// halves and a gated feed-forward network: sizes, biases, tied embeddings, all layers alike. What an
-// architecture does differently, it changes afterwards.
+// halves and a gated feed-forward network: sizes, biases, tied embeddings, all layers alike. What
+// an architecture does differently, it changes afterwards.
 ModelSpec ReadCommonSpec(SpecReader& reader);
 
 // The rotary embedding with linear, Llama-3 or YaRN scaling; `dim` elements of a head are rotated.

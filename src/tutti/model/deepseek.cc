@@ -1,19 +1,20 @@
-// DeepSeek-V2, V2-Lite (arXiv 2405.04434), V3, R1 (arXiv 2412.19437) and Kimi-K2 (arXiv 2507.20534).
+// DeepSeek-V2, V2-Lite (arXiv 2405.04434), V3, R1 (arXiv 2412.19437) and Kimi-K2 (arXiv
+// 2507.20534).
 //
-// Attention is multi-head latent attention: keys and values of all heads are unfolded from one narrow
-// latent per token (kv_rank values), and one key of rope_dim values with the position is
+// Attention is multi-head latent attention: keys and values of all heads are unfolded from one
+// narrow latent per token (kv_rank values), and one key of rope_dim values with the position is
 // shared by all heads; only these two are remembered. Queries come through a bottleneck of their
 // own (not in V2-Lite). YaRN stretches the positions, and its magnitude correction, squared, goes
 // into the softmax's scale.
 //
 // After the first dense layers come many small experts and a few shared ones. V2: softmax scores;
 // experts are taken from the groups with the best expert; the weights are scaled, not normalised.
-// V3 and K2: sigmoid scores plus a bias that counts for choosing only, groups by the sum of their two
-// best, the weights normalised and scaled.
+// V3 and K2: sigmoid scores plus a bias that counts for choosing only, groups by the sum of their
+// two best, the weights normalised and scaled.
 //
-// GGUF calls all of them "deepseek2". Which group score is meant, it does not record: its readers take
-// the sum of the two best for every grouped model, and so do we for GGUF; V2's own code, and ours for
-// a V2 in safetensors, takes the maximum.
+// GGUF calls all of them "deepseek2". Which group score is meant, it does not record: its readers
+// take the sum of the two best for every grouped model, and so do we for GGUF; V2's own code, and
+// ours for a V2 in safetensors, takes the maximum.
 #include <algorithm>
 #include <cmath>
 
@@ -50,10 +51,10 @@ void ReadLatentAttention(SpecReader& r, ModelSpec& spec) {
   double scale = 1 / std::sqrt(std::max(1, attention.key_dim));
   if (rope.scaling == RopeScaling::kYarn) {
     // GGUF has a tenth of the multiplier.
-    const double multiplier =
-        r.gguf() ? 10 * r.Number({"", "rope.scaling.yarn_log_multiplier"}, 0)
-                 : r.Number({"rope_scaling.mscale_all_dim", ""},
-                            r.Number({"rope_parameters.mscale_all_dim", ""}, 0));
+    const double multiplier = r.gguf()
+                                  ? 10 * r.Number({"", "rope.scaling.yarn_log_multiplier"}, 0)
+                                  : r.Number({"rope_scaling.mscale_all_dim", ""},
+                                             r.Number({"rope_parameters.mscale_all_dim", ""}, 0));
     const double magnitude = YarnMagnitude(rope.factor, multiplier);
     scale *= magnitude * magnitude;
     // Both multipliers are equal in every published model and cancel in cos and sin.

@@ -26,8 +26,7 @@ ModelSpec ReadErnie45Moe(SpecReader& r) {
 
   const int32_t first = r.Int({"moe_layer_start_index", "leading_dense_block_count"}, 0);
   const int32_t last = r.Int({"moe_layer_end_index", ""}, INT32_MAX);
-  const int32_t step =
-      std::max(1, r.Int({"moe_layer_interval", "interleave_moe_layer_step"}, 1));
+  const int32_t step = std::max(1, r.Int({"moe_layer_interval", "interleave_moe_layer_step"}, 1));
   for (int32_t i = 0; i < std::ssize(spec.layers); ++i) {
     spec.layers[static_cast<size_t>(i)].moe = i >= first && i <= last && (i + 1) % step == 0;
   }

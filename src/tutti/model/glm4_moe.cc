@@ -1,6 +1,6 @@
-// GLM-4.5, GLM-4.5-Air, GLM-4.6 (arXiv 2508.06471): grouped-query attention with biases on Q, K and V,
-// half of every head rotated, an RMS norm per head where use_qk_norm says so; after some dense layers,
-// DeepSeek-V3's experts: sigmoid scores, a bias that counts for choosing only, the weights
+// GLM-4.5, GLM-4.5-Air, GLM-4.6 (arXiv 2508.06471): grouped-query attention with biases on Q, K and
+// V, half of every head rotated, an RMS norm per head where use_qk_norm says so; after some dense
+// layers, DeepSeek-V3's experts: sigmoid scores, a bias that counts for choosing only, the weights
 // normalised and scaled, one shared expert.
 //
 // GGUF counts the layer that predicts a second token (nextn_predict_layers); it is left out.

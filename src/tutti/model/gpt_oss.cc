@@ -1,8 +1,8 @@
 // gpt-oss-20b, gpt-oss-120b (arXiv 2508.10925): grouped-query attention with biases and one learnt
-// logit per head that joins the softmax (a sink: it takes weight and gives nothing); every other layer
-// sees a window of 128 tokens; YaRN with unrounded ramp bounds. Experts with biases in every layer,
-// weighed by a softmax over the chosen ones; the activation is a clamped SwiGLU,
-// (min(g, 7) * sigmoid(1.702 g)) * (clamp(u, -7, 7) + 1). Published in MXFP4.
+// logit per head that joins the softmax (a sink: it takes weight and gives nothing); every other
+// layer sees a window of 128 tokens; YaRN with unrounded ramp bounds. Experts with biases in every
+// layer, weighed by a softmax over the chosen ones; the activation is a clamped SwiGLU, (min(g, 7)
+// * sigmoid(1.702 g)) * (clamp(u, -7, 7) + 1). Published in MXFP4.
 #include "tutti/model/architectures.h"
 #include "tutti/model/common_spec.h"
 
@@ -21,8 +21,8 @@ ModelSpec ReadGptOss(SpecReader& r) {
 
   MoeSpec& moe = spec.moe;
   moe.experts = r.Int({"num_local_experts", "expert_count"});
-  moe.experts_per_token = r.Int({"num_experts_per_tok", "expert_used_count"},
-                                r.Int({"experts_per_token", ""}, 4));
+  moe.experts_per_token =
+      r.Int({"num_experts_per_tok", "expert_used_count"}, r.Int({"experts_per_token", ""}, 4));
   moe.expert_dim = r.Int({"intermediate_size", "expert_feed_forward_length"});
   moe.scoring = RouterScoring::kSoftmaxOfTopK;
   moe.router_bias = true;

@@ -1,7 +1,7 @@
-// Hunyuan-A13B (80B-A13B, Tencent 2025): grouped-query attention whose Q and K are normalised per head
-// *after* the rotary embedding; experts in every layer by a softmax over all of them, the weights
-// normalised, next to one shared expert. The rotary base is stretched by NTK's
-// alpha: theta * alpha^(d / (d - 2)); GGUF holds the stretched number.
+// Hunyuan-A13B (80B-A13B, Tencent 2025): grouped-query attention whose Q and K are normalised per
+// head *after* the rotary embedding; experts in every layer by a softmax over all of them, the
+// weights normalised, next to one shared expert. The rotary base is stretched by NTK's alpha: theta
+// * alpha^(d / (d - 2)); GGUF holds the stretched number.
 #include <algorithm>
 #include <cmath>
 
@@ -31,8 +31,8 @@ ModelSpec ReadHunyuanMoe(SpecReader& r) {
   const bool qk_norm = r.Bool({"use_qk_norm", ""}, true);
   spec.attention[0].qk_norm = qk_norm ? QkNorm::kPerHeadAfterRope : QkNorm::kNone;
   RopeSpec& rope = spec.rope[0];
-  const double alpha = r.Number({"rope_scaling.alpha", ""},
-                                r.Number({"rope_parameters.alpha", ""}, 1));
+  const double alpha =
+      r.Number({"rope_scaling.alpha", ""}, r.Number({"rope_parameters.alpha", ""}, 1));
   if (alpha > 0 && rope.dim > 2) {
     rope.theta *= std::pow(alpha, static_cast<double>(rope.dim) / (rope.dim - 2));
   }
@@ -40,8 +40,8 @@ ModelSpec ReadHunyuanMoe(SpecReader& r) {
   MoeSpec& moe = spec.moe;
   moe.experts = r.Int({"num_experts", "expert_count"});
   moe.experts_per_token = ReadPerLayer(r, {"moe_topk", "expert_used_count"}, 1);
-  moe.expert_dim = ReadPerLayer(r, {"moe_intermediate_size", "expert_feed_forward_length"},
-                                spec.dense_dim);
+  moe.expert_dim =
+      ReadPerLayer(r, {"moe_intermediate_size", "expert_feed_forward_length"}, spec.dense_dim);
   moe.normalize_weights = true;
   // The shared expert is as wide as intermediate_size times their number.
   const int32_t shared = ReadPerLayer(r, {"num_shared_expert", ""}, 1);

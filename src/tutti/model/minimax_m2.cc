@@ -1,6 +1,6 @@
-// MiniMax-M2 (230B-A10B): grouped-query attention, part of every head rotated, Q and K normalised over
-// the whole row; experts in every layer, chosen by sigmoid scores plus a bias that counts for choosing
-// only, the weights normalised. No shared expert. Published in FP8 blocks.
+// MiniMax-M2 (230B-A10B): grouped-query attention, part of every head rotated, Q and K normalised
+// over the whole row; experts in every layer, chosen by sigmoid scores plus a bias that counts for
+// choosing only, the weights normalised. No shared expert. Published in FP8 blocks.
 #include "tutti/model/architectures.h"
 #include "tutti/model/common_spec.h"
 
@@ -20,8 +20,8 @@ ModelSpec ReadMinimaxM2(SpecReader& r) {
   moe.selection_bias = r.Bool({"use_routing_bias", ""}, true);
   moe.normalize_weights = true;
   if (r.Int({"shared_intermediate_size", ""}, 0) != 0) {
-    r.Fail(Unsupported("{}: MiniMax-M2 with shared experts is not supported yet",
-                       r.source().where));
+    r.Fail(
+        Unsupported("{}: MiniMax-M2 with shared experts is not supported yet", r.source().where));
   }
   SetExpertLayers(spec, 0);
   return spec;

@@ -10,8 +10,8 @@
 namespace tutti::model {
 
 struct ModelSource {
-  bool gguf = false;      // names and keys of GGUF, otherwise those of Hugging Face
-  std::string where;      // for messages: the file or folder
+  bool gguf = false;  // names and keys of GGUF, otherwise those of Hugging Face
+  std::string where;  // for messages: the file or folder
   const Metadata& metadata;
   const tensor::TensorMap& tensors;
 

@@ -1,6 +1,6 @@
-// Qwen1.5-MoE-A2.7B, Qwen2-57B-A14B (arXiv 2407.10671): Qwen2's attention; many small experts, chosen
-// by a softmax over all of them whose weights are not normalised again, and a shared expert whose
-// output is scaled by a sigmoid gate of its own.
+// Qwen1.5-MoE-A2.7B, Qwen2-57B-A14B (arXiv 2407.10671): Qwen2's attention; many small experts,
+// chosen by a softmax over all of them whose weights are not normalised again, and a shared expert
+// whose output is scaled by a sigmoid gate of its own.
 #include <algorithm>
 
 #include "tutti/model/architectures.h"

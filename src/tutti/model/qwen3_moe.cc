@@ -1,6 +1,6 @@
-// Qwen3-30B-A3B, Qwen3-235B-A22B, Qwen3-Coder (arXiv 2505.09388): Qwen3's attention (an RMS norm over
-// every head of Q and K) and 128 experts of which eight are chosen by a softmax over all of them,
-// their weights normalised to a sum of one. No shared expert.
+// Qwen3-30B-A3B, Qwen3-235B-A22B, Qwen3-Coder (arXiv 2505.09388): Qwen3's attention (an RMS norm
+// over every head of Q and K) and 128 experts of which eight are chosen by a softmax over all of
+// them, their weights normalised to a sum of one. No shared expert.
 #include <algorithm>
 
 #include "tutti/model/architectures.h"

@@ -1,6 +1,8 @@
 // Which layers of a Qwen mixture have experts: every decoder_sparse_step-th, except those listed in
 // mlp_only_layers. GGUF records neither; there all layers have experts.
 #pragma once
+#include <algorithm>
+
 #include "tutti/model/spec_reader.h"
 #include "tutti/spec/model_spec.h"
 

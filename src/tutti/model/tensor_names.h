@@ -1,8 +1,8 @@
 // How checkpoints call the parts of a model: one struct of names per kind of checkpoint.
 //
 // Entries are stems; ".weight", ".bias" and the like are added where the tensor is looked up. Names
-// inside a layer follow layer_prefix, in which {} is the layer; {} in an expert's name is the expert.
-// A GGUF stacks the experts of a layer in one tensor, so its expert names have no {}.
+// inside a layer follow layer_prefix, in which {} is the layer; {} in an expert's name is the
+// expert. A GGUF stacks the experts of a layer in one tensor, so its expert names have no {}.
 #pragma once
 #include <string>
 
@@ -31,7 +31,7 @@ struct TensorNames {
   std::string expert_gate, expert_up, expert_down;
   std::string expert_gate_up;  // gpt-oss: rows of gate and up take turns
   std::string shared_gate, shared_up, shared_down;
-  std::string shared_router;   // the gate of the shared experts (Qwen2-MoE)
+  std::string shared_router;  // the gate of the shared experts (Qwen2-MoE)
 };
 
 TensorNames CommonHuggingFaceNames();

@@ -32,14 +32,17 @@ Status CheckRope(const RopeSpec& rope, const AttentionSpec& attention) {
   }
   if (rope.scaling == RopeScaling::kLlama3 &&
       !(rope.high_frequency_factor > rope.low_frequency_factor && rope.low_frequency_factor > 0)) {
-    return DataError("rotary scaling: low and high frequency factor are {} and {}; the first must "
-                     "be positive and the smaller one", rope.low_frequency_factor,
-                     rope.high_frequency_factor);
+    return DataError(
+        "rotary scaling: low and high frequency factor are {} and {}; the first must "
+        "be positive and the smaller one",
+        rope.low_frequency_factor, rope.high_frequency_factor);
   }
   if (rope.scaling == RopeScaling::kYarn &&
       !(rope.beta_slow > 0 && rope.beta_fast >= rope.beta_slow && rope.theta != 1)) {
-    return DataError("rotary scaling: YaRN's beta_fast and beta_slow are {} and {}; they must be "
-                     "positive and in this order", rope.beta_fast, rope.beta_slow);
+    return DataError(
+        "rotary scaling: YaRN's beta_fast and beta_slow are {} and {}; they must be "
+        "positive and in this order",
+        rope.beta_fast, rope.beta_slow);
   }
   for (const float divisor : rope.frequency_divisors) {
     if (!(divisor > 0)) return DataError("a rotary frequency is divided by {}", divisor);
@@ -59,8 +62,8 @@ Status CheckAttention(const AttentionSpec& attention) {
   if (attention.kind == AttentionKind::kLatent) {
     TUTTI_RETURN_IF_ERROR(InRange("the rank of the latent", attention.kv_rank, 1, kMaxWidth));
     TUTTI_RETURN_IF_ERROR(InRange("the rank of the queries", attention.q_rank, 0, kMaxWidth));
-    TUTTI_RETURN_IF_ERROR(InRange("the part of a key without position", attention.nope_dim, 1,
-                                  attention.key_dim));
+    TUTTI_RETURN_IF_ERROR(
+        InRange("the part of a key without position", attention.nope_dim, 1, attention.key_dim));
   }
   return Status();
 }

@@ -1,5 +1,5 @@
-// Are the numbers of a description possible and consistent? After this, code may rely on them: heads
-// divide, halves are whole, indices are in range, products of sizes fit 64 bits with room.
+// Are the numbers of a description possible and consistent? After this, code may rely on them:
+// heads divide, halves are whole, indices are in range, products of sizes fit 64 bits with room.
 //
 // Errors: kData with the numbers.
 #pragma once

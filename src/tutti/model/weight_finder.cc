@@ -36,8 +36,7 @@ Status WeightFinder::CheckShape(const std::string& name, const WeightView& view,
                    source_.where, Printable(name), view.rows, view.cols, rows, cols);
 }
 
-Result<WeightView> WeightFinder::Matrix(const std::string& name, int64_t rows,
-                                        int64_t cols) const {
+Result<WeightView> WeightFinder::Matrix(const std::string& name, int64_t rows, int64_t cols) const {
   Result<WeightView> view = tensor::FindMatrix(source_.tensors, name);
   if (!view.ok()) return Explain(name, view.status());
   TUTTI_RETURN_IF_ERROR(CheckShape(name, *view, rows, cols));

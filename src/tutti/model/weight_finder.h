@@ -20,14 +20,17 @@ class WeightFinder {
   WeightFinder(const ModelSource& source, std::vector<std::vector<std::byte>>& owned)
       : source_(source), owned_(owned) {}
 
+  // A weight in any of the forms in which weights are stored; a tensor of exactly this name.
   bool Has(std::string_view name) const;
+  bool HasTensor(std::string_view name) const { return source_.Find(name) != nullptr; }
   Result<tensor::WeightView> Matrix(const std::string& name, int64_t rows, int64_t cols) const;
   // Matrix `index` of a stack of exactly `count`.
   Result<tensor::WeightView> OfStack(const std::string& name, int64_t index, int64_t count,
                                      int64_t rows, int64_t cols) const;
   Result<std::vector<float>> Vector(const std::string& name, int64_t size) const;
 
-  // Copies that no published tensor has. Plain numbers keep their type, everything else becomes F32.
+  // Copies that no published tensor has. Plain numbers keep their type, everything else becomes
+  // F32.
   tensor::WeightView Transposed(const tensor::WeightView& matrix) const;
   tensor::WeightView Copy(const tensor::WeightView& matrix) const;
 

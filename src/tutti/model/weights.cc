@@ -118,18 +118,18 @@ Status Loader::LoadLatentUnfolding(const LayerNames& in, const AttentionSpec& sp
                                    AttentionWeights& a) {
   if (!names_.k_b.empty() && find_.Has(in(names_.k_b))) {
     for (int64_t h = 0; h < spec.heads; ++h) {
-      TUTTI_ASSIGN_OR_RETURN(WeightView k, find_.OfStack(in(names_.k_b), h, spec.heads,
-                                                         spec.kv_rank, spec.nope_dim));
-      TUTTI_ASSIGN_OR_RETURN(WeightView v, find_.OfStack(in(names_.v_b), h, spec.heads,
-                                                         spec.value_dim, spec.kv_rank));
+      TUTTI_ASSIGN_OR_RETURN(
+          WeightView k, find_.OfStack(in(names_.k_b), h, spec.heads, spec.kv_rank, spec.nope_dim));
+      TUTTI_ASSIGN_OR_RETURN(
+          WeightView v, find_.OfStack(in(names_.v_b), h, spec.heads, spec.value_dim, spec.kv_rank));
       a.k_up.push_back(k);
       a.v_up.push_back(v);
     }
     return Status();
   }
   const int64_t per_head = int64_t{spec.nope_dim} + spec.value_dim;
-  TUTTI_ASSIGN_OR_RETURN(
-      WeightView kv, find_.Matrix(in(names_.kv_b), spec.heads * per_head, spec.kv_rank));
+  TUTTI_ASSIGN_OR_RETURN(WeightView kv,
+                         find_.Matrix(in(names_.kv_b), spec.heads * per_head, spec.kv_rank));
   const auto sliceable = [&](int64_t row) { return row % kv.scale_block_rows == 0; };
   if (kv.scales != nullptr && !(sliceable(per_head) && sliceable(spec.nope_dim))) {
     kv = find_.Copy(kv);  // blocks of scales that reach over the heads' borders
@@ -219,7 +219,7 @@ Status Loader::LoadInterleavedExperts(const LayerNames& in, MoeWeights& moe) {
   const int64_t dim = spec_.dim;
   const std::string gate_up = in(names_.expert_gate_up);
   const std::string down = in(names_.expert_down);
-  const bool blocks = !find_.Has(gate_up) || find_.IsBlocks(gate_up);
+  const bool blocks = find_.HasTensor(gate_up + "_blocks");
   for (int64_t e = 0; e < count; ++e) {
     FeedForwardWeights& f = moe.experts.emplace_back();
     WeightView both;
@@ -258,7 +258,8 @@ Status Loader::LoadMoe(const LayerNames& in, MoeWeights& moe) {
   const MoeSpec& spec = spec_.moe;
   TUTTI_ASSIGN_OR_RETURN(moe.router, find_.Matrix(in(names_.router), spec.experts, spec_.dim));
   if (spec.router_bias) {
-    TUTTI_ASSIGN_OR_RETURN(moe.router_bias, find_.Vector(in(names_.router + ".bias"), spec.experts));
+    TUTTI_ASSIGN_OR_RETURN(moe.router_bias,
+                           find_.Vector(in(names_.router + ".bias"), spec.experts));
   }
   if (spec.selection_bias) {
     TUTTI_ASSIGN_OR_RETURN(moe.selection_bias,
@@ -272,9 +273,8 @@ Status Loader::LoadMoe(const LayerNames& in, MoeWeights& moe) {
     TUTTI_RETURN_IF_ERROR(LoadListedExperts(in, moe));
   }
   if (spec.shared_dim > 0) {
-    TUTTI_RETURN_IF_ERROR(LoadFeedForward(in, spec.shared_dim, names_.shared_gate,
-                                          names_.shared_up, names_.shared_down, false,
-                                          moe.shared));
+    TUTTI_RETURN_IF_ERROR(LoadFeedForward(in, spec.shared_dim, names_.shared_gate, names_.shared_up,
+                                          names_.shared_down, false, moe.shared));
   }
   if (spec.shared_gate) {
     TUTTI_ASSIGN_OR_RETURN(moe.shared_router, find_.Matrix(in(names_.shared_router), 1, spec_.dim));
@@ -289,15 +289,15 @@ Status Loader::LoadLayer(int64_t index, LayerWeights& layer) {
   TUTTI_ASSIGN_OR_RETURN(layer.attention_norm, find_.Vector(in(names_.attention_norm), spec_.dim));
   if (attention.kind == AttentionKind::kLatent) {
     TUTTI_CHECK(spec.rope >= 0, "latent attention has a part with position");
-    TUTTI_RETURN_IF_ERROR(LoadLatent(
-        in, attention, spec_.rope[static_cast<size_t>(spec.rope)].dim, layer.attention));
+    TUTTI_RETURN_IF_ERROR(
+        LoadLatent(in, attention, spec_.rope[static_cast<size_t>(spec.rope)].dim, layer.attention));
   } else {
     TUTTI_RETURN_IF_ERROR(LoadGrouped(in, attention, layer.attention));
   }
   TUTTI_ASSIGN_OR_RETURN(layer.ffn_norm, find_.Vector(in(names_.ffn_norm), spec_.dim));
   if (spec.moe) return LoadMoe(in, layer.moe);
-  return LoadFeedForward(in, spec_.dense_dim, names_.gate, names_.up, names_.down,
-                         spec_.dense_bias, layer.dense);
+  return LoadFeedForward(in, spec_.dense_dim, names_.gate, names_.up, names_.down, spec_.dense_bias,
+                         layer.dense);
 }
 
 int64_t BytesOf(const FeedForwardWeights& f) {

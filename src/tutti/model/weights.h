@@ -1,8 +1,8 @@
 // All weights of a model, found, checked and in the order in which the layers use them.
 //
 // Matrices are views of the checkpoint's bytes as published. Small vectors (norms, biases) are
-// floats of our own, and so are the few matrices that are published in an order no kernel could read
-// (see LoadWeights). Shapes in brackets are [rows, columns].
+// floats of our own, and so are the few matrices that are published in an order no kernel could
+// read (see LoadWeights). Shapes in brackets are [rows, columns].
 //
 // Ownership: `owned` keeps converted matrices; everything else points into the checkpoint, which
 // must outlive this. Threads: immutable after loading.
@@ -23,19 +23,19 @@ using tensor::WeightView;
 
 // Empty vectors and views mean that the model has no such part.
 struct AttentionWeights {
-  WeightView q;                // [heads * key_dim, dim], or [.., q_rank] behind the bottleneck
-  WeightView k, v;             // [kv_heads * key_dim or value_dim, dim]
-  WeightView o;                // [dim, heads * value_dim]
+  WeightView q;     // [heads * key_dim, dim], or [.., q_rank] behind the bottleneck
+  WeightView k, v;  // [kv_heads * key_dim or value_dim, dim]
+  WeightView o;     // [dim, heads * value_dim]
   std::vector<float> q_bias, k_bias, v_bias, o_bias;
   std::vector<float> q_norm, k_norm;  // [key_dim] or, for kWholeRow, [heads * key_dim]
   std::vector<float> sinks;           // [heads]
   // Latent attention.
-  WeightView q_down;                  // [q_rank, dim]
-  std::vector<float> q_down_norm;     // [q_rank]
-  WeightView kv_down;                 // [kv_rank + rope_dim, dim]
-  std::vector<float> kv_down_norm;    // [kv_rank]
-  std::vector<WeightView> k_up;       // per head [kv_rank, nope_dim]: keys' unfolding, transposed
-  std::vector<WeightView> v_up;       // per head [value_dim, kv_rank]
+  WeightView q_down;                // [q_rank, dim]
+  std::vector<float> q_down_norm;   // [q_rank]
+  WeightView kv_down;               // [kv_rank + rope_dim, dim]
+  std::vector<float> kv_down_norm;  // [kv_rank]
+  std::vector<WeightView> k_up;     // per head [kv_rank, nope_dim]: keys' unfolding, transposed
+  std::vector<WeightView> v_up;     // per head [value_dim, kv_rank]
 };
 
 // down(activation(gate x) * (up x))
@@ -51,19 +51,19 @@ struct MoeWeights {
   std::vector<float> selection_bias;  // [experts]
   std::vector<FeedForwardWeights> experts;
   FeedForwardWeights shared;
-  WeightView shared_router;           // [1, dim]
+  WeightView shared_router;  // [1, dim]
 };
 
 struct LayerWeights {
   std::vector<float> attention_norm;  // [dim]
   AttentionWeights attention;
-  std::vector<float> ffn_norm;        // [dim]
-  FeedForwardWeights dense;           // where the layer is dense
-  MoeWeights moe;                     // where it has experts
+  std::vector<float> ffn_norm;  // [dim]
+  FeedForwardWeights dense;     // where the layer is dense
+  MoeWeights moe;               // where it has experts
 };
 
 struct Weights {
-  WeightView embedding;            // [vocab_size, dim]
+  WeightView embedding;  // [vocab_size, dim]
   std::vector<LayerWeights> layers;
   std::vector<float> output_norm;  // [dim]
   WeightView output;               // [vocab_size, dim], the embedding where tied

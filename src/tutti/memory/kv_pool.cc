@@ -1,0 +1,103 @@
+#include "tutti/memory/kv_pool.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "tutti/base/check.h"
+#include "tutti/base/checked_math.h"
+
+namespace tutti::memory {
+namespace {
+
+constexpr int64_t kCacheLine = 64;
+
+int64_t LayerBytes(int64_t bytes_per_token) {
+  return RoundUp(bytes_per_token * kPageTokens, kCacheLine);
+}
+
+}  // namespace
+
+PagePin& PagePin::operator=(PagePin&& other) noexcept {
+  std::swap(pool_, other.pool_);
+  std::swap(id_, other.id_);
+  return *this;
+}
+
+PagePin::~PagePin() {
+  if (pool_ != nullptr) pool_->Return(id_);
+}
+
+std::byte* PagePin::data() const {
+  TUTTI_DCHECK(pool_ != nullptr, "an empty pin has no page");
+  return pool_->Data(id_);
+}
+
+int64_t KvPool::PageBytes(std::span<const int64_t> bytes_per_token) {
+  int64_t bytes = 0;
+  for (const int64_t layer : bytes_per_token) bytes += LayerBytes(layer);
+  return bytes;
+}
+
+int64_t KvPool::BytesForTokens(std::span<const int64_t> bytes_per_token, int64_t tokens) {
+  const int64_t page_bytes = PageBytes(bytes_per_token);
+  return CheckedMul(DivCeil<int64_t>(tokens, kPageTokens), page_bytes)
+      .value_or(std::numeric_limits<int64_t>::max());
+}
+
+Result<std::unique_ptr<KvPool>> KvPool::Create(std::span<const int64_t> bytes_per_token,
+                                               int64_t budget_bytes) {
+  auto pool = std::make_unique<KvPool>(Private());
+  for (const int64_t layer : bytes_per_token) {
+    pool->layer_offsets_.push_back(pool->page_bytes_);
+    pool->page_bytes_ += LayerBytes(layer);
+  }
+  TUTTI_CHECK(pool->page_bytes_ > 0, "a pool for layers that keep nothing");
+  const int64_t pages = std::min<int64_t>(budget_bytes / pool->page_bytes_, INT32_MAX);
+  if (pages < 1) {
+    return Error(StatusCode::kResource,
+                 "{} bytes for keys and values do not hold one page of {} tokens ({} bytes)",
+                 budget_bytes, kPageTokens, pool->page_bytes_);
+  }
+  TUTTI_ASSIGN_OR_RETURN(
+      pool->memory_, os::ReservedMemory::Reserve(static_cast<size_t>(pages * pool->page_bytes_)));
+  pool->taken_.resize(static_cast<size_t>(pages));
+  pool->free_.reserve(static_cast<size_t>(pages));
+  for (int64_t id = pages - 1; id >= 0; --id) {
+    pool->free_.push_back(PageId{static_cast<int32_t>(id)});
+  }
+  return pool;
+}
+
+KvPool::~KvPool() { TUTTI_CHECK(free_.size() == taken_.size(), "a page outlives its pool"); }
+
+PagePin KvPool::Take() {
+  if (free_.empty()) return {};
+  const PageId id = free_.back();
+  free_.pop_back();
+  taken_[static_cast<size_t>(id)] = true;
+  return PagePin(this, id);
+}
+
+void KvPool::Return(PageId id) {
+  TUTTI_CHECK(taken_[static_cast<size_t>(id)], "a page is returned twice");
+  taken_[static_cast<size_t>(id)] = false;
+  free_.push_back(id);
+}
+
+std::string KvPool::CheckIntegrity() const {
+  std::vector<bool> listed(taken_.size());
+  for (const PageId id : free_) {
+    const auto index = static_cast<size_t>(id);
+    if (index >= taken_.size()) return fmt::format("free page {} does not exist", index);
+    if (listed[index]) return fmt::format("page {} is free twice", index);
+    if (taken_[index]) return fmt::format("page {} is free and taken", index);
+    listed[index] = true;
+  }
+  for (size_t i = 0; i < taken_.size(); ++i) {
+    if (!taken_[i] && !listed[i]) return fmt::format("page {} is neither free nor taken", i);
+  }
+  return {};
+}
+
+}  // namespace tutti::memory

@@ -1,0 +1,104 @@
+// The memory of all sequences: pages of a fixed number of tokens under one budget.
+//
+// A page holds kPageTokens tokens of every layer. What a layer keeps per token is its own affair
+// (keys and values, a latent, keys of an indexer); the pool knows the number of bytes. Inside a
+// page the layers follow each other, each aligned to a cache line:
+//
+//   page    [layer 0: kPageTokens * bytes_per_token[0]] [layer 1: ...] ...
+//
+// Layers that keep a state of fixed size instead (linear attention) need no pages; their states
+// will be a second pool beside this one.
+//
+// Pages are taken whole and returned whole, by pins: whoever holds a PagePin holds the page. The
+// memory is reserved at once and touched as pages are used, so a generous budget costs nothing.
+//
+// Threads: one at a time for taking and returning; reading and writing the bytes of different pages
+// at the same time is fine. Errors: none after construction; a full pool gives an empty pin.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tutti/base/status.h"
+#include "tutti/os/reserved_memory.h"
+
+namespace tutti::memory {
+
+// A multiple of every kernel's block of keys; a sequence wastes half a page on average.
+inline constexpr int32_t kPageTokens = 32;
+
+enum class PageId : int32_t {};
+
+class KvPool;
+
+// One page, held. Move-only; returns the page when it goes. Must not outlive the pool.
+class PagePin {
+ public:
+  PagePin() = default;
+  PagePin(PagePin&& other) noexcept { *this = std::move(other); }
+  PagePin& operator=(PagePin&& other) noexcept;
+  PagePin(const PagePin&) = delete;
+  PagePin& operator=(const PagePin&) = delete;
+  ~PagePin();
+
+  explicit operator bool() const { return pool_ != nullptr; }
+  PageId id() const { return id_; }
+  std::byte* data() const;
+
+ private:
+  friend class KvPool;
+  PagePin(KvPool* pool, PageId id) : pool_(pool), id_(id) {}
+
+  KvPool* pool_ = nullptr;
+  PageId id_{};
+};
+
+class KvPool {
+  struct Private {};  // only Create can name it
+
+ public:
+  explicit KvPool(Private) {}
+  // As many pages as `budget_bytes` hold. kResource where that is not even one, or the system
+  // refuses the reservation.
+  static Result<std::unique_ptr<KvPool>> Create(std::span<const int64_t> bytes_per_token,
+                                                int64_t budget_bytes);
+
+  // Bytes of one page for layers of these needs, and of the pages for `tokens` tokens.
+  static int64_t PageBytes(std::span<const int64_t> bytes_per_token);
+  static int64_t BytesForTokens(std::span<const int64_t> bytes_per_token, int64_t tokens);
+
+  KvPool(const KvPool&) = delete;
+  KvPool& operator=(const KvPool&) = delete;
+  ~KvPool();
+
+  // An empty pin where all pages are taken.
+  PagePin Take();
+
+  int64_t page_bytes() const { return page_bytes_; }
+  int64_t pages() const { return static_cast<int64_t>(taken_.size()); }
+  int64_t free_pages() const { return static_cast<int64_t>(free_.size()); }
+  // Where layer `layer` begins in a page.
+  int64_t LayerOffset(size_t layer) const { return layer_offsets_[layer]; }
+  std::byte* Data(PageId id) const {
+    return memory_.data() + static_cast<int64_t>(id) * page_bytes_;
+  }
+
+  // Every page is either free or taken, none is both or listed twice. Says what is wrong, empty if
+  // nothing is.
+  std::string CheckIntegrity() const;
+
+ private:
+  friend class PagePin;
+  void Return(PageId id);
+
+  int64_t page_bytes_ = 0;
+  std::vector<int64_t> layer_offsets_;
+  os::ReservedMemory memory_;
+  std::vector<PageId> free_;  // the last one is taken next: the one returned last, still warm
+  std::vector<bool> taken_;   // [pages]
+};
+
+}  // namespace tutti::memory
