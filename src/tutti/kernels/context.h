@@ -2,14 +2,17 @@
 #pragma once
 #include <cstdint>
 
+#include "tutti/kernels/workspace.h"
 #include "tutti/os/thread_pool.h"
 
 namespace tutti::kernels {
 
+// One per engine; kernels of one context run one at a time. KernelContext context{pool};
 struct KernelContext {
   os::ThreadPool& pool;
   // Multiply dequantised weights in float32 (--exact) instead of quantised activations.
   bool exact = false;
+  Workspace workspace{pool.size()};
 };
 
 }  // namespace tutti::kernels

@@ -1,0 +1,236 @@
+#include "tutti/kernels/attention.h"
+
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "tutti/base/check.h"
+#include "tutti/kernels/attention_block.h"
+#include "tutti/kernels/parallel.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tutti/kernels/attention.cc"
+#include <hwy/foreach_target.h>
+// foreach_target.h must come first.
+#include <hwy/highway.h>
+
+#include "tutti/kernels/attention_split-inl.h"
+
+#if HWY_ONCE
+namespace tutti::kernels {
+namespace {
+HWY_EXPORT(AttendSplit);
+HWY_EXPORT(Blend);
+
+// Floats of partial results at a time, 64 MB: bounds the memory of long histories on many threads.
+constexpr int64_t kMaxPartialFloats = int64_t{1} << 24;
+
+constexpr float kNever = -std::numeric_limits<float>::infinity();
+
+void AddBlocksOfJob(const AttentionShape& shape, const AttentionJob& job,
+                    std::vector<AttentionBlock>& blocks) {
+  const int64_t group = shape.heads / shape.kv_heads;
+  const int64_t heads = std::min(group, kMaxColumns);
+  const int64_t rows = std::max<int64_t>(1, kMaxColumns / heads);
+  for (int64_t row = 0; row < job.rows; row += rows) {
+    for (int64_t kv_head = 0; kv_head < shape.kv_heads; ++kv_head) {
+      for (int64_t head = 0; head < group; head += heads) {
+        blocks.push_back({&shape, &job, kv_head, row, std::min(rows, job.rows - row),
+                          kv_head * group + head, std::min(heads, group - head)});
+      }
+    }
+  }
+}
+
+// state = merge of state and piece, column by column.
+void Merge(const AttentionBlock& block, const Piece& piece, const Piece& state) {
+  const int64_t dim = block.padded_value_dim();
+  for (int64_t c = 0; c < block.columns(); ++c) {
+    if (piece.max[c] == kNever && piece.sum[c] == 0) continue;  // sees nothing of this piece
+    float* acc = state.acc + c * dim;
+    if (state.max[c] == kNever && state.sum[c] == 0) {
+      state.max[c] = piece.max[c];
+      state.sum[c] = piece.sum[c];
+      std::memcpy(acc, piece.acc + c * dim, static_cast<size_t>(dim) * sizeof(float));
+      continue;
+    }
+    const float max = std::max(state.max[c], piece.max[c]);
+    const float a = std::exp(state.max[c] - max);
+    const float b = std::exp(piece.max[c] - max);
+    state.max[c] = max;
+    state.sum[c] = a * state.sum[c] + b * piece.sum[c];
+    HWY_DYNAMIC_DISPATCH(Blend)(dim, a, acc, b, piece.acc + c * dim, acc);
+  }
+}
+
+void Clear(const AttentionBlock& block, const Piece& state) {
+  std::fill_n(state.max, block.columns(), kNever);
+  std::fill_n(state.sum, block.columns(), 0.0f);
+}
+
+void Finish(const AttentionBlock& block, const Piece& state) {
+  const int64_t dim = block.padded_value_dim();
+  for (int64_t c = 0; c < block.columns(); ++c) {
+    float scale = 1 / state.sum[c];
+    if (block.shape->sinks != nullptr) {
+      const float sink = block.shape->sinks[block.head_begin + c % block.heads];
+      const float max = std::max(state.max[c], sink);
+      const float weight = std::exp(state.max[c] - max);
+      scale = weight / (weight * state.sum[c] + std::exp(sink - max));
+    }
+    float* acc = state.acc + c * dim;
+    HWY_DYNAMIC_DISPATCH(Blend)(dim, scale, acc, 0, acc, acc);
+    std::memcpy(block.OutOf(c), acc, static_cast<size_t>(block.shape->value_dim) * sizeof(float));
+  }
+}
+
+// One member walks through the history of a block.
+void AttendBlock(const AttentionBlock& block, int member, KernelContext& context) {
+  const int64_t scratch = AttentionScratch::Floats(block);
+  const int64_t piece_floats = Piece::Floats(block);
+  float* memory = context.workspace.Get<float>(member, Slot::kAttention,
+                                               static_cast<size_t>(scratch + 2 * piece_floats));
+  const Piece piece(memory + scratch);
+  const Piece state(memory + scratch + piece_floats);
+  Clear(block, state);
+  const Range splits = block.Splits();
+  for (int64_t split = splits.begin; split < splits.end; ++split) {
+    HWY_DYNAMIC_DISPATCH(AttendSplit)(block, split, memory, piece);
+    Merge(block, piece, state);
+  }
+  Finish(block, state);
+}
+
+// A block whose pieces are computed by several members. Whoever finishes the last one merges all,
+// in the order in which one member alone would have.
+struct SplitBlock {
+  const AttentionBlock* block = nullptr;
+  int64_t first_task = 0;
+  float* pieces = nullptr;
+  std::unique_ptr<std::atomic<int64_t>> left;
+};
+
+void MergeSplitBlock(const SplitBlock& split_block, int member, KernelContext& context) {
+  const AttentionBlock& block = *split_block.block;
+  const int64_t piece_floats = Piece::Floats(block);
+  const Piece state(
+      context.workspace.Get<float>(member, Slot::kAttention, static_cast<size_t>(piece_floats)));
+  Clear(block, state);
+  const Range splits = block.Splits();
+  for (int64_t i = 0; i < splits.end - splits.begin; ++i) {
+    Merge(block, Piece(split_block.pieces + i * piece_floats), state);
+  }
+  Finish(block, state);
+}
+
+void AttendSplitBlocks(std::span<const AttentionBlock> blocks, KernelContext& context) {
+  std::vector<SplitBlock> split_blocks;
+  int64_t tasks = 0;
+  int64_t floats = 0;
+  for (const AttentionBlock& block : blocks) {
+    const Range splits = block.Splits();
+    const int64_t count = splits.end - splits.begin;
+    split_blocks.push_back({&block, tasks, nullptr, std::make_unique<std::atomic<int64_t>>(count)});
+    tasks += count;
+    floats += count * Piece::Floats(block);
+  }
+  float* memory = context.workspace.Get<float>(Workspace::kShared, Slot::kAttentionSplit,
+                                               static_cast<size_t>(floats));
+  for (SplitBlock& s : split_blocks) {
+    s.pieces = memory;
+    memory += s.left->load() * Piece::Floats(*s.block);
+  }
+  RunTasks(context.pool, tasks, [&](int member, int64_t task) {
+    auto after = std::upper_bound(split_blocks.begin(), split_blocks.end(), task,
+                                  [](int64_t t, const SplitBlock& s) { return t < s.first_task; });
+    SplitBlock& s = *--after;
+    const int64_t index = task - s.first_task;
+    float* scratch = context.workspace.Get<float>(
+        member, Slot::kAttention, static_cast<size_t>(AttentionScratch::Floats(*s.block)));
+    HWY_DYNAMIC_DISPATCH(AttendSplit)
+    (*s.block, s.block->Splits().begin + index, scratch,
+     Piece(s.pieces + index * Piece::Floats(*s.block)));
+    if (s.left->fetch_sub(1, std::memory_order_acq_rel) == 1) MergeSplitBlock(s, member, context);
+  });
+}
+
+void CheckJob(const AttentionShape& shape, const AttentionJob& job) {
+  TUTTI_CHECK(shape.heads > 0 && shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0 &&
+                  shape.key_dim > 0 && shape.value_dim > 0,
+              "attention: impossible heads");
+  const int64_t tokens = job.first_position + job.rows;
+  const size_t pages = static_cast<size_t>(DivCeil(tokens, job.kv.page_tokens));
+  TUTTI_CHECK(job.first_position >= 0 && job.kv.key_pages.size() >= pages &&
+                  job.kv.value_pages.size() >= pages,
+              "attention: the history has too few pages");
+}
+
+}  // namespace
+
+void Attention(const AttentionShape& shape, std::span<const AttentionJob> jobs,
+               KernelContext& context) {
+  std::vector<AttentionBlock> blocks;
+  for (const AttentionJob& job : jobs) {
+    CheckJob(shape, job);
+    AddBlocksOfJob(shape, job, blocks);
+  }
+  const int64_t count = static_cast<int64_t>(blocks.size());
+  // Enough blocks for everybody, or nothing to split: the history of each is walked through.
+  constexpr int64_t kBlocksPerMember = 4;
+  if (context.pool.size() == 1 || count >= kBlocksPerMember * context.pool.size()) {
+    // From the last, which sees the longest history, so that short ones fill the end.
+    RunTasks(context.pool, count, [&](int member, int64_t task) {
+      AttendBlock(blocks[static_cast<size_t>(count - 1 - task)], member, context);
+    });
+    return;
+  }
+  const std::span<const AttentionBlock> all(blocks);
+  for (size_t begin = 0; begin < blocks.size();) {
+    size_t end = begin;
+    int64_t floats = 0;
+    do {
+      const Range splits = blocks[end].Splits();
+      floats += (splits.end - splits.begin) * Piece::Floats(blocks[end]);
+    } while (++end < blocks.size() && floats < kMaxPartialFloats);
+    AttendSplitBlocks(all.subspan(begin, end - begin), context);
+    begin = end;
+  }
+}
+
+void AttentionReference(const AttentionShape& shape, const AttentionJob& job) {
+  std::vector<float> key(static_cast<size_t>(shape.key_dim));
+  std::vector<float> value(static_cast<size_t>(shape.value_dim));
+  for (int64_t row = 0; row < job.rows; ++row) {
+    for (int64_t head = 0; head < shape.heads; ++head) {
+      const AttentionBlock block{&shape, &job, head / (shape.heads / shape.kv_heads), row, 1,
+                                 head,   1};
+      const Range range = block.Visible(0);
+      std::vector<double> scores;
+      double max = shape.sinks != nullptr ? shape.sinks[head] : -1e300;
+      for (int64_t p = range.begin; p < range.end; ++p) {
+        LoadKv(job.kv.type, block.KeyAt(p), key);
+        double score = 0;
+        for (size_t d = 0; d < key.size(); ++d) {
+          score += static_cast<double>(block.QueryOf(0)[d]) * key[d];
+        }
+        scores.push_back(score * shape.scale);
+        max = std::max(max, scores.back());
+      }
+      double sum = shape.sinks != nullptr ? std::exp(shape.sinks[head] - max) : 0;
+      std::vector<double> acc(value.size());
+      for (size_t i = 0; i < scores.size(); ++i) {
+        const double weight = std::exp(scores[i] - max);
+        sum += weight;
+        LoadKv(job.kv.type, block.ValueAt(range.begin + static_cast<int64_t>(i)), value);
+        for (size_t d = 0; d < value.size(); ++d) acc[d] += weight * value[d];
+      }
+      for (size_t d = 0; d < acc.size(); ++d) block.OutOf(0)[d] = static_cast<float>(acc[d] / sum);
+    }
+  }
+}
+
+}  // namespace tutti::kernels
+#endif  // HWY_ONCE

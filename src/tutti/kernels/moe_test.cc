@@ -1,0 +1,140 @@
+#include "tutti/kernels/moe.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "tutti/kernels/activation.h"
+
+namespace tutti::kernels {
+namespace {
+
+// Experts of float32 weights with biases.
+struct TestExperts {
+  TestExperts(int64_t count, int64_t dim_in, int64_t inner_in, uint32_t seed)
+      : dim(dim_in), inner(inner_in) {
+    std::mt19937 rng(seed);
+    std::normal_distribution<float> normal(0, 0.3f);
+    weights.resize(static_cast<size_t>(count));
+    views.resize(weights.size());
+    for (size_t e = 0; e < weights.size(); ++e) {
+      std::vector<float>& w = weights[e];
+      w.resize(static_cast<size_t>(3 * dim * inner + 2 * inner + dim));
+      for (float& v : w) v = normal(rng);
+      const float* at = w.data();
+      views[e].gate = View(at, inner, dim);
+      views[e].up = View(at + dim * inner, inner, dim);
+      views[e].down = View(at + 2 * dim * inner, dim, inner);
+      views[e].gate_bias = at + 3 * dim * inner;
+      views[e].up_bias = views[e].gate_bias + inner;
+      views[e].down_bias = views[e].up_bias + inner;
+    }
+  }
+  static tensor::WeightView View(const float* data, int64_t rows, int64_t cols) {
+    tensor::WeightView view;
+    view.dtype = DType::kF32;
+    view.rows = rows;
+    view.cols = cols;
+    view.data = reinterpret_cast<const std::byte*>(data);
+    view.row_stride_bytes = cols * 4;
+    return view;
+  }
+  static double Product(const tensor::WeightView& w, const float* bias, int64_t row,
+                        const double* x) {
+    const float* values = reinterpret_cast<const float*>(w.data) + row * w.cols;
+    double sum = bias[row];
+    for (int64_t c = 0; c < w.cols; ++c) sum += values[c] * x[c];
+    return sum;
+  }
+  std::vector<double> Reference(const MoeJob& job, const Routes& routes, const Activations& x,
+                                int64_t token) const {
+    std::vector<double> out(static_cast<size_t>(dim)), in(x.Row(token), x.Row(token) + dim);
+    for (int64_t slot = 0; slot < routes.slots; ++slot) {
+      const size_t pair = static_cast<size_t>(token * routes.slots + slot);
+      const ExpertWeights& e = views[static_cast<size_t>(routes.experts[pair])];
+      std::vector<double> hidden(static_cast<size_t>(inner));
+      for (int64_t r = 0; r < inner; ++r) {
+        hidden[static_cast<size_t>(r)] = GatedActivationReference(
+            job.activation, job.swiglu_limit, Product(e.gate, e.gate_bias, r, in.data()),
+            Product(e.up, e.up_bias, r, in.data()));
+      }
+      for (int64_t r = 0; r < dim; ++r) {
+        out[static_cast<size_t>(r)] +=
+            routes.weights[pair] * Product(e.down, e.down_bias, r, hidden.data());
+      }
+    }
+    return out;
+  }
+
+  int64_t dim, inner;
+  std::vector<std::vector<float>> weights;
+  std::vector<ExpertWeights> views;
+};
+
+Routes RandomRoutes(int64_t tokens, int64_t slots, int64_t experts, std::mt19937& rng) {
+  Routes routes;
+  routes.tokens = tokens;
+  routes.slots = slots;
+  std::vector<int32_t> ids(static_cast<size_t>(experts));
+  for (size_t e = 0; e < ids.size(); ++e) ids[e] = static_cast<int32_t>(e);
+  std::uniform_real_distribution<float> uniform;
+  for (int64_t t = 0; t < tokens; ++t) {
+    std::shuffle(ids.begin(), ids.end(), rng);
+    for (int64_t s = 0; s < slots; ++s) {
+      routes.experts.push_back(ids[static_cast<size_t>(s)]);
+      routes.weights.push_back(uniform(rng));
+    }
+  }
+  return routes;
+}
+
+TEST(MoeTest, MatchesReferenceAndEachTokenStandsAlone) {
+  os::ThreadPool pool(2);
+  KernelContext context{pool};
+  std::mt19937 rng(4);
+  std::normal_distribution<float> normal;
+  const TestExperts experts(9, 37, 21, 1);
+  constexpr int64_t kTokens = 23, kSlots = 3, kStride = 40;
+  std::vector<float> in(kTokens * kStride), out(kTokens * kStride, -5);
+  for (float& v : in) v = normal(rng);
+  const Activations x{in.data(), kTokens, experts.dim, kStride};
+  const Routes routes = RandomRoutes(kTokens, kSlots, 9, rng);
+  for (const Activation kind : {Activation::kSilu, Activation::kGelu, Activation::kClampedSwiglu}) {
+    MoeJob job;
+    job.experts = experts.views;
+    job.activation = kind;
+    job.swiglu_limit = 1.5f;
+    job.out = out.data();
+    job.out_stride = kStride;
+    MoeExperts(x, routes, job, context);
+    for (int64_t t = 0; t < kTokens; ++t) {
+      const std::vector<double> expected = experts.Reference(job, routes, x, t);
+      for (int64_t c = 0; c < experts.dim; ++c) {
+        ASSERT_NEAR(out[static_cast<size_t>(t * kStride + c)], expected[static_cast<size_t>(c)],
+                    2e-5);
+      }
+      ASSERT_EQ(out[static_cast<size_t>(t * kStride + experts.dim)], -5) << "outside the row";
+      // Alone: the same bits.
+      Routes one;
+      one.tokens = 1;
+      one.slots = kSlots;
+      one.experts.assign(routes.experts.begin() + t * kSlots,
+                         routes.experts.begin() + (t + 1) * kSlots);
+      one.weights.assign(routes.weights.begin() + t * kSlots,
+                         routes.weights.begin() + (t + 1) * kSlots);
+      std::vector<float> alone(static_cast<size_t>(experts.dim));
+      MoeJob single = job;
+      single.out = alone.data();
+      single.out_stride = experts.dim;
+      MoeExperts({x.Row(t), 1, experts.dim, kStride}, one, single, context);
+      for (int64_t c = 0; c < experts.dim; ++c) {
+        ASSERT_EQ(alone[static_cast<size_t>(c)], out[static_cast<size_t>(t * kStride + c)]);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tutti::kernels
