@@ -5,34 +5,49 @@
 
 #include "tutti/format/gguf_reader.h"
 #include "tutti/format/gguf_split.h"
+#include "tutti/format/hugging_face.h"
 
 namespace tutti::format {
 namespace {
 
 namespace fs = std::filesystem;
 
-// The GGUF models in a folder, a split one under the name of its first part. Projectors of vision
-// models ("mmproj-...") lie beside their model and are none.
-Result<std::vector<fs::path>> GgufModelsIn(const fs::path& folder) {
-  std::vector<fs::path> models;
+struct FolderContent {
+  bool config = false;       // config.json
+  bool safetensors = false;  // any *.safetensors
+  // GGUF models, sorted, a split one under the name of its first part. Projectors of vision models
+  // ("mmproj-...") lie beside their model and are none.
+  std::vector<fs::path> gguf;
+};
+
+Result<FolderContent> ContentOf(const fs::path& folder) {
+  FolderContent content;
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    const std::string name = it->path().filename().string();
-    if (it->path().extension() != ".gguf" || name.starts_with("mmproj")) continue;
-    if (const auto split = ParseSplitName(name); split && split->part != 1) continue;
-    models.push_back(it->path());
+    const fs::path& file = it->path();
+    const std::string name = file.filename().string();
+    content.config |= name == "config.json";
+    content.safetensors |= file.extension() == ".safetensors";
+    if (file.extension() != ".gguf" || name.starts_with("mmproj")) continue;
+    const auto split = ParseSplitName(name);
+    if (!split || split->part == 1) content.gguf.push_back(file);
   }
   if (error) {
     return Error(StatusCode::kIo, "{}: cannot list: {}", folder.string(), error.message());
   }
-  std::sort(models.begin(), models.end());
-  return models;
+  std::sort(content.gguf.begin(), content.gguf.end());
+  return content;
 }
 
 Result<Checkpoint> OpenFolder(const fs::path& folder) {
-  TUTTI_ASSIGN_OR_RETURN(const std::vector<fs::path> models, GgufModelsIn(folder));
+  TUTTI_ASSIGN_OR_RETURN(const FolderContent content, ContentOf(folder));
+  const std::vector<fs::path>& models = content.gguf;
+  // Repositories of GGUF files often carry the config.json of the original model.
+  if (content.config && (content.safetensors || models.empty())) return OpenHuggingFace(folder);
   if (models.empty()) {
-    return Error(StatusCode::kNotFound, "{}: no model here: no *.gguf file", folder.string());
+    return Error(StatusCode::kNotFound,
+                 "{}: no model here: neither a *.gguf file nor config.json with *.safetensors",
+                 folder.string());
   }
   if (models.size() > 1) {
     return UsageError("{}: {} GGUF models here, name one of them: {}, {}{}", folder.string(),

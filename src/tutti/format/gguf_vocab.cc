@@ -23,6 +23,14 @@ constexpr std::array kKinds = {
     TokenKind::kUserDefined, TokenKind::kUnused, TokenKind::kByte,
 };
 
+// Tutti's names of pre-tokenizers where GGUF has another one; elsewhere they differ in '_' and '-'
+// only.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kPretokenizers = {{
+    {"gpt2", "gpt-2"},
+    {"llama3", "llama-bpe"},
+    {"gpt4o", "gpt-4o"},
+}};
+
 // Pre-tokenizers whose published tokenizer.json says "ignore_merges" and adds BOS.
 constexpr std::array<std::string_view, 8> kWholePretokens = {
     "llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "tekken",
@@ -34,9 +42,15 @@ constexpr std::array<std::string_view, 15> kTurnEnds = {
     "<EOT>",      "[EOT]",         "[EOS]",           "<end_of_turn>", "<end_of_utterance>",
 };
 
+std::string Key(std::string_view name) { return std::string(kPrefix).append(name); }
+
 template <size_t n>
 bool Contains(const std::array<std::string_view, n>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+bool IsSpecial(TokenKind kind) {
+  return kind == TokenKind::kControl || kind == TokenKind::kUserDefined;
 }
 
 class VocabReader {
@@ -62,8 +76,6 @@ class VocabReader {
   }
 
  private:
-  static std::string Key(std::string_view name) { return std::string(kPrefix).append(name); }
-
   // Null where the key is absent; an error where it is there with other elements.
   Result<const GgufArray*> FindArray(std::string_view name, GgufType element) {
     const auto it = metadata_.vocab.find(Key(name));
@@ -197,11 +209,8 @@ class VocabReader {
     TokenId message_end = kNoToken;
     bool harmony = false;
     for (size_t i = 0; i < vocab_->tokens.size(); ++i) {
-      if (vocab_->kinds[i] != TokenKind::kControl && vocab_->kinds[i] != TokenKind::kUserDefined) {
-        continue;
-      }
       const std::string& token = vocab_->tokens[i];
-      if (!Contains(kTurnEnds, token)) continue;
+      if (!IsSpecial(vocab_->kinds[i]) || !Contains(kTurnEnds, token)) continue;
       if (token == "<|end|>") {
         message_end = static_cast<TokenId>(i);
         continue;
@@ -218,10 +227,88 @@ class VocabReader {
   std::unique_ptr<VocabSpec> vocab_;
 };
 
+std::string GgufPretokenizer(std::string_view name) {
+  for (const auto& [ours, theirs] : kPretokenizers) {
+    if (name == ours) return std::string(theirs);
+  }
+  std::string out(name);
+  std::replace(out.begin(), out.end(), '_', '-');
+  return out;
+}
+
+// The end tokens that ReadGgufVocab would not find by their names.
+TokenIds UnnamedEnds(const VocabSpec& vocab) {
+  TokenIds ends;
+  for (const TokenId id : vocab.end_of_generation) {
+    const auto i = static_cast<size_t>(id);
+    const bool named = i < vocab.tokens.size() && IsSpecial(vocab.kinds[i]) &&
+                       Contains(kTurnEnds, vocab.tokens[i]) && vocab.tokens[i] != "<|end|>";
+    if (id != vocab.eos && !named) ends.push_back(id);
+  }
+  return ends;
+}
+
+void SetIds(const VocabSpec& vocab, const TokenIds& ends, GgufWriter& writer) {
+  const auto set = [&](std::string_view name, TokenId id) {
+    if (id != kNoToken) writer.Set(Key(name), static_cast<uint32_t>(id));
+  };
+  set("bos_token_id", vocab.bos);
+  set("eos_token_id", vocab.eos);
+  set("unknown_token_id", vocab.unknown);
+  set("padding_token_id", vocab.padding);
+  if (!ends.empty()) set("eot_token_id", ends[0]);
+  if (ends.size() > 1) set("eom_token_id", ends[1]);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<VocabSpec>> ReadGgufVocab(const GgufMetadata& metadata) {
   return VocabReader(metadata).Read();
+}
+
+Status SetGgufVocab(const VocabSpec& vocab, GgufWriter& writer) {
+  if (vocab.merge_by_token_rank && vocab.merges.empty()) {
+    return Unsupported(
+        "a vocabulary of tiktoken ranks without merges cannot be written as GGUF yet");
+  }
+  const TokenIds ends = UnnamedEnds(vocab);
+  if (ends.size() > 2) {
+    return Unsupported("GGUF names at most two end tokens besides EOS, the vocabulary has {}",
+                       ends.size());
+  }
+  for (const auto& [name, algorithm] : kAlgorithms) {
+    if (algorithm == vocab.algorithm) writer.Set(Key("model"), std::string(name));
+  }
+  if (!vocab.pretokenizer.empty()) writer.Set(Key("pre"), GgufPretokenizer(vocab.pretokenizer));
+  writer.Set(Key("tokens"), vocab.tokens);
+  std::vector<int32_t> types;
+  types.reserve(vocab.kinds.size());
+  for (const TokenKind kind : vocab.kinds) {
+    // From 1: 0 is "undefined".
+    const auto it = std::find(kKinds.begin() + 1, kKinds.end(), kind);
+    types.push_back(static_cast<int32_t>(it - kKinds.begin()));
+  }
+  writer.Set(Key("token_type"), std::move(types));
+  if (!vocab.scores.empty()) writer.Set(Key("scores"), vocab.scores);
+  if (!vocab.merges.empty()) {
+    std::vector<std::string> merges;
+    merges.reserve(vocab.merges.size());
+    for (const auto& [left, right] : vocab.merges) {
+      if (left.empty() || right.empty() || left.find(' ', 1) != std::string::npos) {
+        return Unsupported("merge {} (\"{}\", \"{}\") cannot be written with a space between",
+                           merges.size(), Printable(left), Printable(right));
+      }
+      merges.push_back(left + " " + right);
+    }
+    writer.Set(Key("merges"), std::move(merges));
+  }
+  SetIds(vocab, ends, writer);
+  writer.Set(Key("add_bos_token"), vocab.add_bos);
+  writer.Set(Key("add_eos_token"), vocab.add_eos);
+  writer.Set(Key("add_space_prefix"), vocab.add_space_prefix);
+  writer.Set(Key("remove_extra_whitespaces"), vocab.remove_extra_whitespace);
+  if (!vocab.chat_template.empty()) writer.Set(kTemplateKey, vocab.chat_template);
+  return Status();
 }
 
 }  // namespace tutti::format

@@ -1,4 +1,4 @@
-// The vocabulary in a GGUF file: from the keys tokenizer.* to VocabSpec.
+// The vocabulary in a GGUF file: the keys tokenizer.* to VocabSpec and back.
 //
 // Where a key is absent, the value that the format's converters leave out applies: a "llama"
 // vocabulary adds BOS and a leading space, a "t5" one adds EOS, Llama 3's and Tekken's
@@ -12,6 +12,7 @@
 
 #include "tutti/base/status.h"
 #include "tutti/format/gguf_metadata.h"
+#include "tutti/format/gguf_writer.h"
 #include "tutti/spec/vocab_spec.h"
 
 namespace tutti::format {
@@ -19,5 +20,11 @@ namespace tutti::format {
 // Null where the file has no vocabulary or one of a kind that Tutti does not know (the key
 // tokenizer.ggml.model then says which). kData where its arrays and ids contradict each other.
 Result<std::unique_ptr<VocabSpec>> ReadGgufVocab(const GgufMetadata& metadata);
+
+// Sets the keys tokenizer.* from which ReadGgufVocab makes the same vocabulary; the pre-tokenizer
+// under the name that other readers know ("llama3" as "llama-bpe"). ignore_merges has no key, it
+// follows from the pre-tokenizer. kUnsupported where GGUF cannot say it: tiktoken ranks without
+// merges, more than two unknown end tokens besides EOS.
+Status SetGgufVocab(const VocabSpec& vocab, GgufWriter& writer);
 
 }  // namespace tutti::format

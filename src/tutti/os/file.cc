@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 namespace tutti::os {
 namespace {
@@ -52,27 +53,57 @@ Result<std::string> ReadFile(const std::filesystem::path& path, size_t limit_byt
 }
 
 Status WriteFile(const std::filesystem::path& path, std::string_view content) {
-  const std::filesystem::path temporary =
-      path.string() + fmt::format(".tmp.{}", static_cast<long>(::getpid()));
-  const Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (fd.get() < 0) return IoError(path, "cannot create");
-  size_t written = 0;
-  while (written < content.size()) {
-    const ssize_t n = ::write(fd.get(), content.data() + written, content.size() - written);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      const Status status = IoError(path, "cannot write");
-      ::unlink(temporary.c_str());
-      return status;
-    }
-    written += static_cast<size_t>(n);
+  TUTTI_ASSIGN_OR_RETURN(FileWriter file, FileWriter::Create(path));
+  TUTTI_RETURN_IF_ERROR(file.Append(content));
+  return file.Commit();
+}
+
+Result<FileWriter> FileWriter::Create(const std::filesystem::path& path) {
+  FileWriter file;
+  file.path_ = path;
+  // A name of its own, also beside what a killed process or another thread left.
+  constexpr int kAttempts = 100;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    file.temporary_ =
+        path.string() + fmt::format(".tmp.{}.{}", static_cast<long>(::getpid()), attempt);
+    file.fd_ = ::open(file.temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (file.fd_ >= 0) return file;
+    if (errno != EEXIST) break;
   }
-  if (::fsync(fd.get()) != 0 || ::rename(temporary.c_str(), path.c_str()) != 0) {
-    const Status status = IoError(path, "cannot write");
-    ::unlink(temporary.c_str());
-    return status;
+  return IoError(path, "cannot create");
+}
+
+FileWriter::FileWriter(FileWriter&& other) noexcept
+    : path_(std::move(other.path_)),
+      temporary_(std::move(other.temporary_)),
+      fd_(std::exchange(other.fd_, -1)) {}
+
+FileWriter::~FileWriter() {
+  if (fd_ < 0) return;
+  ::close(fd_);
+  ::unlink(temporary_.c_str());
+}
+
+Status FileWriter::Append(std::string_view content) {
+  TUTTI_CHECK(fd_ >= 0, "the file is committed");
+  while (!content.empty()) {
+    const ssize_t n = ::write(fd_, content.data(), content.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return IoError(path_, "cannot write");
+    content.remove_prefix(static_cast<size_t>(n));
   }
   return Status();
+}
+
+Status FileWriter::Commit() {
+  TUTTI_CHECK(fd_ >= 0, "the file is committed");
+  if (::fsync(fd_) != 0) return IoError(path_, "cannot write");
+  const bool closed = ::close(fd_) == 0;  // network file systems report a full disk here
+  fd_ = -1;
+  if (closed && ::rename(temporary_.c_str(), path_.c_str()) == 0) return Status();
+  const Status status = IoError(path_, "cannot write");
+  ::unlink(temporary_.c_str());
+  return status;
 }
 
 }  // namespace tutti::os

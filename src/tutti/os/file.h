@@ -17,4 +17,30 @@ Result<std::string> ReadFile(const std::filesystem::path& path, size_t limit_byt
 // or the whole new one. On failure (full disk included) the old file stays and the temporary goes.
 Status WriteFile(const std::filesystem::path& path, std::string_view content);
 
+// The same for content that is produced piece by piece and need not fit into memory. One thread.
+//
+//   TUTTI_ASSIGN_OR_RETURN(os::FileWriter file, os::FileWriter::Create(path));
+//   TUTTI_RETURN_IF_ERROR(file.Append(header));
+//   TUTTI_RETURN_IF_ERROR(file.Append(body));
+//   return file.Commit();
+//
+// Destroyed before Commit it leaves nothing behind.
+class FileWriter {
+ public:
+  static Result<FileWriter> Create(const std::filesystem::path& path);
+  FileWriter(FileWriter&& other) noexcept;
+  FileWriter& operator=(FileWriter&&) = delete;
+  ~FileWriter();
+
+  Status Append(std::string_view content);
+  // Syncs and renames; nothing may be appended afterwards.
+  Status Commit();
+
+ private:
+  FileWriter() = default;
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;
+  int fd_ = -1;  // -1: committed or moved from
+};
+
 }  // namespace tutti::os

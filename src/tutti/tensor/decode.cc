@@ -1,10 +1,9 @@
 #include "tutti/tensor/decode.h"
 
-#include <algorithm>
-
 #include "tutti/base/check.h"
 #include "tutti/tensor/blocks.h"
 #include "tutti/tensor/decode_blocks.h"
+#include "tutti/tensor/row_scales.h"
 
 namespace tutti::tensor {
 namespace {
@@ -47,34 +46,6 @@ float PlainNumber(DType dtype, const std::byte* data, int64_t i) {
       break;
   }
   CheckFailed(__FILE__, __LINE__, "dtype", "not a plain number");
-}
-
-// The scales of one row of a format that keeps them in a second tensor.
-struct RowScales {
-  const std::byte* data;
-  DType dtype;
-  int64_t block_cols;
-
-  // A byte is a power of two (E8M0).
-  float At(int64_t block) const {
-    if (dtype == DType::kU8) return E8M0ToFloat(Load<uint8_t>(data, block));
-    return PlainNumber(dtype, data, block);
-  }
-};
-
-RowScales ScalesOfRow(const WeightView& w, int64_t row) {
-  TUTTI_CHECK(w.scales != nullptr, "this format needs scales");
-  TUTTI_CHECK(w.scale_block_rows > 0 && w.scale_block_cols > 0, "scales need a block size");
-  return {w.scales + row / w.scale_block_rows * w.scale_row_stride_bytes, w.scale_dtype,
-          w.scale_block_cols};
-}
-
-// Calls body(begin, end, scale) for each run of columns with the same scale.
-template <typename Body>
-void ForEachScale(const RowScales& scales, int64_t cols, const Body& body) {
-  for (int64_t begin = 0, block = 0; begin < cols; begin += scales.block_cols, ++block) {
-    body(begin, std::min(cols, begin + scales.block_cols), scales.At(block));
-  }
 }
 
 void DecodePlain(const WeightView& w, int64_t row, const std::byte* data, std::span<float> out) {
@@ -172,6 +143,18 @@ BlockDecoder BlockDecoderOf(DType dtype) {
 }
 
 }  // namespace
+
+float RowScales::At(int64_t block) const {
+  if (dtype == DType::kU8) return E8M0ToFloat(Load<uint8_t>(data, block));
+  return PlainNumber(dtype, data, block);
+}
+
+RowScales ScalesOfRow(const WeightView& w, int64_t row) {
+  TUTTI_CHECK(w.scales != nullptr, "this format needs scales");
+  TUTTI_CHECK(w.scale_block_rows > 0 && w.scale_block_cols > 0, "scales need a block size");
+  return {w.scales + row / w.scale_block_rows * w.scale_row_stride_bytes, w.scale_dtype,
+          w.scale_block_cols};
+}
 
 void DecodeRow(const WeightView& w, int64_t row, std::span<float> out) {
   TUTTI_CHECK(0 <= row && row < w.rows, "row outside the matrix");

@@ -5,7 +5,6 @@
 
 #include <cmath>
 #include <limits>
-#include <memory>
 
 #include "tests/recorded_tensors.h"
 #include "tests/shared_fixtures.h"
@@ -28,13 +27,12 @@ constexpr DType kBlockTypes[] = {
 // Decodes rows from a copy that ends where the last row ends, so that the address sanitizer sees
 // any byte read behind it.
 std::vector<float> Decode(DType dtype, std::span<const std::byte> raw, int64_t rows, int64_t cols) {
-  std::unique_ptr<std::byte[]> copy(new std::byte[raw.size()]);
-  std::memcpy(copy.get(), raw.data(), raw.size());
+  const std::vector<std::byte> copy(raw.begin(), raw.end());
   WeightView view;
   view.dtype = dtype;
   view.rows = rows;
   view.cols = cols;
-  view.data = copy.get();
+  view.data = copy.data();
   view.row_stride_bytes = static_cast<int64_t>(raw.size()) / rows;
   std::vector<float> out(static_cast<size_t>(rows * cols));
   for (int64_t r = 0; r < rows; ++r) {
