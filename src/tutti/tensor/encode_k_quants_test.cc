@@ -1,0 +1,103 @@
+#include "tutti/tensor/encode_k_quants.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "tutti/tensor/decode.h"
+
+namespace tutti::tensor {
+namespace {
+
+constexpr size_t kCols = 2048;
+
+std::vector<float> RoundTrip(DType dtype, const std::vector<float>& in,
+                             std::span<const float> importance = {}) {
+  const DTypeInfo& info = InfoOf(dtype);
+  std::vector<std::byte> bytes(in.size() / static_cast<size_t>(info.block_size) *
+                               static_cast<size_t>(info.block_bytes));
+  EncodeKQuantRow(dtype, in, importance, bytes);
+  std::vector<float> out(in.size());
+  const Shape shape{{1, static_cast<int64_t>(in.size())}, 2};
+  DecodeRow(WholeMatrix({dtype, shape, bytes.data(), bytes.size()}), 0, out);
+  return out;
+}
+
+double RelativeError(const std::vector<float>& in, const std::vector<float>& out) {
+  double error = 0, power = 0;
+  for (size_t i = 0; i < in.size(); ++i) {
+    error += std::pow(in[i] - out[i], 2);
+    power += std::pow(in[i], 2);
+  }
+  return std::sqrt(error / power);
+}
+
+struct Case {
+  DType dtype;
+  // Relative RMS error on normal weights that a careful encoder reaches: at most what the formats'
+  // reference encoder (llama-quantize) has on the same distribution, see docs/LOG.md.
+  double error_max;
+};
+
+class EncodeKQuantsTest : public ::testing::TestWithParam<Case> {
+ protected:
+  static std::vector<float> Normal(unsigned seed) {
+    std::mt19937 rng(seed);
+    std::normal_distribution<float> normal(0, 0.02f);
+    std::vector<float> values(kCols);
+    for (float& value : values) value = normal(rng);
+    return values;
+  }
+};
+
+TEST_P(EncodeKQuantsTest, NormalWeightsComeBackClose) {
+  const std::vector<float> in = Normal(1);
+  const double error = RelativeError(in, RoundTrip(GetParam().dtype, in));
+  EXPECT_LT(error, GetParam().error_max);
+  EXPECT_GT(error, GetParam().error_max / 3) << "better than the format can be";
+}
+
+TEST_P(EncodeKQuantsTest, WhatWasDecodedIsEncodedAlmostWithoutLoss) {
+  const std::vector<float> once = RoundTrip(GetParam().dtype, Normal(2));
+  EXPECT_LT(RelativeError(once, RoundTrip(GetParam().dtype, once)), GetParam().error_max / 3);
+}
+
+TEST_P(EncodeKQuantsTest, ImportanceMovesTheErrorToWhereItMattersLess) {
+  const std::vector<float> in = Normal(3);
+  std::vector<float> importance(kCols);
+  for (size_t i = 0; i < kCols; ++i) importance[i] = i % 4 == 0 ? 100.0f : 1.0f;
+  const auto weighted = [&](const std::vector<float>& out) {
+    double error = 0;
+    for (size_t i = 0; i < kCols; ++i) error += importance[i] * std::pow(in[i] - out[i], 2);
+    return error;
+  };
+  EXPECT_LT(weighted(RoundTrip(GetParam().dtype, in, importance)),
+            weighted(RoundTrip(GetParam().dtype, in)));
+}
+
+TEST_P(EncodeKQuantsTest, OddInputsGiveFiniteValues) {
+  for (const float value : {0.0f, -0.0f, 1e-30f, -1e-38f, 1.0f, -1.0f, 6e4f}) {
+    const std::vector<float> out = RoundTrip(GetParam().dtype, std::vector<float>(kCols, value));
+    for (const float v : out) {
+      ASSERT_TRUE(std::isfinite(v)) << value;
+      ASSERT_NEAR(v, value, 0.2f * std::abs(value) + 1e-6f);
+    }
+  }
+  std::vector<float> spike(kCols, 0.001f);
+  spike[77] = 10;
+  const std::vector<float> out = RoundTrip(GetParam().dtype, spike);
+  EXPECT_NEAR(out[77], 10, 0.4);
+  EXPECT_NEAR(out[1024], 0.001f, 0.001f);
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, EncodeKQuantsTest,
+                         ::testing::Values(Case{DType::kQ2_K, 0.30}, Case{DType::kQ3_K, 0.16},
+                                           Case{DType::kQ4_K, 0.080}, Case{DType::kQ5_K, 0.040},
+                                           Case{DType::kQ6_K, 0.020}, Case{DType::kIQ4_NL, 0.080},
+                                           Case{DType::kIQ4_XS, 0.080}),
+                         [](const auto& test) { return std::string(NameOf(test.param.dtype)); });
+
+}  // namespace
+}  // namespace tutti::tensor
