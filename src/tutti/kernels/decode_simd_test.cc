@@ -2,7 +2,6 @@
 #include "tutti/kernels/decode_simd.h"
 
 #include <gtest/gtest.h>
-#include <hwy/highway.h>
 
 #include <cmath>
 #include <cstring>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "tutti/base/rng.h"
+#include "tutti/kernels/simd_targets_test.h"
 #include "tutti/tensor/decode.h"
 
 namespace tutti::kernels {
@@ -17,11 +17,7 @@ namespace {
 
 using tensor::WeightView;
 
-class DecodeSimdTest : public ::testing::TestWithParam<int64_t> {
- protected:
-  void SetUp() override { hwy::SetSupportedTargetsForTest(GetParam()); }
-  void TearDown() override { hwy::SetSupportedTargetsForTest(0); }
-};
+class DecodeSimdTest : public SimdTest {};
 
 std::vector<std::byte> RandomBytes(size_t count, Rng& rng) {
   std::vector<std::byte> bytes(count);
@@ -125,18 +121,8 @@ TEST_P(DecodeSimdTest, ScalesInASecondTensor) {
   }
 }
 
-std::vector<int64_t> Targets() {
-  std::vector<int64_t> targets;
-  for (int64_t bits = hwy::SupportedTargets() & HWY_TARGETS; bits != 0; bits &= bits - 1) {
-    targets.push_back(bits & -bits);
-  }
-  return targets;
-}
-
-INSTANTIATE_TEST_SUITE_P(AllTargets, DecodeSimdTest, ::testing::ValuesIn(Targets()),
-                         [](const auto& param_info) {
-                           return std::string(hwy::TargetName(param_info.param));
-                         });
+INSTANTIATE_TEST_SUITE_P(AllTargets, DecodeSimdTest, ::testing::ValuesIn(SimdTargets()),
+                         SimdTargetName);
 
 }  // namespace
 }  // namespace tutti::kernels

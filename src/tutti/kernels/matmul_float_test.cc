@@ -3,7 +3,6 @@
 #include "tutti/kernels/matmul_float.h"
 
 #include <gtest/gtest.h>
-#include <hwy/highway.h>
 
 #include <cmath>
 #include <cstring>
@@ -11,17 +10,14 @@
 #include <vector>
 
 #include "tutti/base/rng.h"
+#include "tutti/kernels/simd_targets_test.h"
 #include "tutti/tensor/decode.h"
 #include "tutti/tensor/half.h"
 
 namespace tutti::kernels {
 namespace {
 
-class MatMulFloatTest : public ::testing::TestWithParam<int64_t> {
- protected:
-  void SetUp() override { hwy::SetSupportedTargetsForTest(GetParam()); }
-  void TearDown() override { hwy::SetSupportedTargetsForTest(0); }
-};
+class MatMulFloatTest : public SimdTest {};
 
 std::vector<float> RandomFloats(size_t count, Rng& rng) {
   std::vector<float> values(count);
@@ -166,18 +162,8 @@ TEST_P(MatMulFloatTest, ASumDependsOnItsOwnRowsOnly) {
   }
 }
 
-std::vector<int64_t> Targets() {
-  std::vector<int64_t> targets;
-  for (int64_t bits = hwy::SupportedTargets() & HWY_TARGETS; bits != 0; bits &= bits - 1) {
-    targets.push_back(bits & -bits);
-  }
-  return targets;
-}
-
-INSTANTIATE_TEST_SUITE_P(AllTargets, MatMulFloatTest, ::testing::ValuesIn(Targets()),
-                         [](const auto& param_info) {
-                           return std::string(hwy::TargetName(param_info.param));
-                         });
+INSTANTIATE_TEST_SUITE_P(AllTargets, MatMulFloatTest, ::testing::ValuesIn(SimdTargets()),
+                         SimdTargetName);
 
 }  // namespace
 }  // namespace tutti::kernels
