@@ -156,6 +156,12 @@ Status PlaceTensors(std::span<const std::byte> file, uint64_t header_bytes, uint
   // header_bytes is at most the length of a file and alignment small: no overflow.
   const uint64_t data_begin = RoundUp(header_bytes, alignment);
   const uint64_t data_size = file.size() > data_begin ? file.size() - data_begin : 0;
+  // Anything but zeros here means that the counts in the header are too small.
+  for (uint64_t at = header_bytes; at < std::min<uint64_t>(data_begin, file.size()); ++at) {
+    if (file[at] != std::byte{0}) {
+      return DataError("the padding behind the header is not zero at byte {}: wrong counts?", at);
+    }
+  }
   std::sort(infos.begin(), infos.end(),
             [](const TensorInfo& a, const TensorInfo& b) { return a.offset < b.offset; });
   const TensorInfo* previous = nullptr;
