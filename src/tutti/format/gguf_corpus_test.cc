@@ -21,8 +21,8 @@ uint64_t Touch(const Checkpoint& checkpoint) {
 
 // Opens a copy in memory of exactly this size, so that reading past the end is noticed.
 Status Open(std::string_view bytes) {
-  std::vector<std::byte> memory(bytes.size());
-  std::memcpy(memory.data(), bytes.data(), bytes.size());
+  const auto* begin = reinterpret_cast<const std::byte*>(bytes.data());
+  const std::vector<std::byte> memory(begin, begin + bytes.size());
   const Result<Checkpoint> opened = OpenGgufBytes(memory, "file");
   if (opened.ok()) {
     Touch(*opened);
