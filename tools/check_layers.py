@@ -46,7 +46,7 @@ FENCES = [
     (r"sqlite3\.h|libpq-fe\.h", r"tutti/store/"),
     (r"CLI/|histedit\.h|editline/|replxx", r"tutti/cli/"),
     (r"hwloc\.h|sys/mman\.h|sched\.h|linux/", r"tutti/os/|tutti/kernels/cpu_features|_test\.cc"),
-    (r"gtest/|gmock/", r"_test\.cc$|tests/"),
+    (r"gtest/|gmock/", r"_test\.(cc|h)$|tests/"),
     (r"benchmark/benchmark\.h", r"bench/"),
 ]
 
