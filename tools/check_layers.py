@@ -18,7 +18,7 @@ MAY_INCLUDE = {
     "tensor": "os spec",
     "comm": "os spec",
     "meter": "os spec",
-    "text": "spec",
+    "text": "os spec",
     "plan": "spec",
     "kernels": "os spec tensor",
     "format": "os spec tensor",

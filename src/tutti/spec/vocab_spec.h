@@ -18,26 +18,45 @@ enum class TokenKind : uint8_t {
   kControl,      // special: matched in text only where the caller allows special tokens
   kUserDefined,  // added: always matched in text
   kUnused,
-  kByte,         // SentencePiece byte fallback "<0x0A>"
+  kByte,  // SentencePiece byte fallback "<0x0A>"
 };
 
 enum class TokenizerAlgorithm : uint8_t {
   kByteBpe,        // byte-level BPE: GPT-2 and most others
-  kSentencePiece,  // BPE by score with byte fallback: Llama 2, Mistral
+  kSentencePiece,  // BPE by score (or by listed merges) with byte fallback: Llama 2, Mistral
   kUnigram,        // SentencePiece unigram
+};
+
+// How a control or user-defined token is found in text where that is not simply its text, wherever
+// it stands.
+struct AddedTokenRule {
+  TokenId id = kNoToken;
+  bool strip_left = false;   // swallows the whitespace before it
+  bool strip_right = false;  // ... and after it
+  bool single_word = false;  // only between characters that are not parts of words
+  bool normalized = false;   // looked for in the normalised text, after those that are not
 };
 
 struct VocabSpec {
   TokenizerAlgorithm algorithm = TokenizerAlgorithm::kByteBpe;
-  // Name of the pre-tokenizer (text/pretokenizer.h): "gpt2", "llama3", "qwen2", "deepseek_v3", ...
+  // Name of the pre-tokenizer as in GGUF files (text/pretokenizer.h): "gpt-2", "llama-bpe",
+  // "qwen2", "deepseek-v3", ... Only for kByteBpe.
   std::string pretokenizer;
-  std::vector<std::string> tokens;    // [vocab]; for kByteBpe in the printable GPT-2 alphabet
-  std::vector<TokenKind> kinds;       // [vocab]
-  std::vector<float> scores;          // [vocab] or empty
-  std::vector<std::pair<std::string, std::string>> merges;  // by rank, kByteBpe
-  bool merge_by_token_rank = false;   // tiktoken: the rank of a merge is the id of its result
-  bool ignore_merges = false;         // a whole pre-token that is in the vocabulary is taken as is
-  bool add_space_prefix = false;
+  // [vocab]; normal tokens of kByteBpe in the printable GPT-2 alphabet, of kSentencePiece with
+  // U+2581 for spaces; control and user-defined tokens as they stand in text. Holes are empty and
+  // kUnused.
+  std::vector<std::string> tokens;
+  std::vector<TokenKind> kinds;                             // [vocab]
+  std::vector<float> scores;                                // [vocab] or empty
+  std::vector<std::pair<std::string, std::string>> merges;  // by rank
+  std::vector<AddedTokenRule> added_rules;
+  bool merge_by_token_rank = false;  // tiktoken: the rank of a merge is the id of its result
+  bool ignore_merges = false;        // a whole pre-token that is in the vocabulary is taken as is
+  bool nfc = false;                  // text is brought into Unicode normalisation form C first
+  bool add_space_prefix =
+      false;  // kSentencePiece: a space before the text and after each added token
+  bool space_prefix_once = false;     // ... before the text only
+  bool space_prefix_if_none = false;  // ... where there is none already
   bool remove_extra_whitespace = false;
   TokenId bos = kNoToken;
   TokenId eos = kNoToken;
@@ -45,8 +64,10 @@ struct VocabSpec {
   TokenId padding = kNoToken;
   bool add_bos = false;
   bool add_eos = false;
-  TokenIds end_of_generation;   // any of these ends an answer (includes eos)
-  std::string chat_template;    // Jinja, empty where there is none
+  TokenIds prefix;  // what stands before a text instead of BOS where it is more ([gMASK]<sop>)
+  TokenIds suffix;  // likewise behind it, instead of EOS
+  TokenIds end_of_generation;  // any of these ends an answer (includes eos)
+  std::string chat_template;   // Jinja, empty where there is none
 };
 
 }  // namespace tutti
