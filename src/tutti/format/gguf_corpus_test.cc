@@ -118,7 +118,7 @@ TEST(GgufCorpusTest, EveryFlippedBitIsSurvived) {
 TEST(GgufCorpusTest, BytesLeftOutOrDoubledAreSurvived) {
   const Example example = MakeExample();
   for (size_t at = 0; at < example.header_bytes; ++at) {
-    for (size_t length = 1; length <= 8; ++length) {
+    for (const size_t length : {1, 8}) {
       std::string shorter = example.bytes;
       shorter.erase(at, length);
       Open(shorter).code();

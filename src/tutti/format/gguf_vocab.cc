@@ -23,17 +23,11 @@ constexpr std::array kKinds = {
     TokenKind::kUserDefined, TokenKind::kUnused, TokenKind::kByte,
 };
 
-// Tutti's names of pre-tokenizers where GGUF has another one; elsewhere they differ in '_' and '-'
-// only.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kPretokenizers = {{
-    {"gpt2", "gpt-2"},
-    {"llama3", "llama-bpe"},
-    {"gpt4o", "gpt-4o"},
-}};
-
-// Pre-tokenizers whose published tokenizer.json says "ignore_merges" and adds BOS.
-constexpr std::array<std::string_view, 8> kWholePretokens = {
-    "llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "tekken",
+// Pre-tokenizers that stand for "take a pre-token that is in the vocabulary as it is": GGUF has no
+// key for this. All but the last two also add BOS where tokenizer.ggml.add_bos_token is absent.
+constexpr std::array<std::string_view, 11> kWholePretokens = {
+    "llama-bpe", "llama3", "llama-v3", "falcon3",  "falcon-h1", "pixtral",
+    "midm-2.0",  "lfm2",   "tekken",   "minicpm5", "youtu",
 };
 
 constexpr std::array<std::string_view, 15> kTurnEnds = {
@@ -164,8 +158,9 @@ class VocabReader {
     const bool t5 = vocab_->algorithm == TokenizerAlgorithm::kUnigram;
     vocab_->ignore_merges = vocab_->algorithm == TokenizerAlgorithm::kByteBpe &&
                             Contains(kWholePretokens, vocab_->pretokenizer);
-    TUTTI_RETURN_IF_ERROR(
-        ReadBool("add_bos_token", llama || vocab_->ignore_merges, &vocab_->add_bos));
+    const bool adds_bos = vocab_->ignore_merges && vocab_->pretokenizer != "minicpm5" &&
+                          vocab_->pretokenizer != "youtu";
+    TUTTI_RETURN_IF_ERROR(ReadBool("add_bos_token", llama || adds_bos, &vocab_->add_bos));
     TUTTI_RETURN_IF_ERROR(ReadBool("add_eos_token", t5, &vocab_->add_eos));
     TUTTI_RETURN_IF_ERROR(ReadBool("add_space_prefix", llama || t5, &vocab_->add_space_prefix));
     TUTTI_RETURN_IF_ERROR(
@@ -227,15 +222,6 @@ class VocabReader {
   std::unique_ptr<VocabSpec> vocab_;
 };
 
-std::string GgufPretokenizer(std::string_view name) {
-  for (const auto& [ours, theirs] : kPretokenizers) {
-    if (name == ours) return std::string(theirs);
-  }
-  std::string out(name);
-  std::replace(out.begin(), out.end(), '_', '-');
-  return out;
-}
-
 // The end tokens that ReadGgufVocab would not find by their names.
 TokenIds UnnamedEnds(const VocabSpec& vocab) {
   TokenIds ends;
@@ -279,7 +265,7 @@ Status SetGgufVocab(const VocabSpec& vocab, GgufWriter& writer) {
   for (const auto& [name, algorithm] : kAlgorithms) {
     if (algorithm == vocab.algorithm) writer.Set(Key("model"), std::string(name));
   }
-  if (!vocab.pretokenizer.empty()) writer.Set(Key("pre"), GgufPretokenizer(vocab.pretokenizer));
+  if (!vocab.pretokenizer.empty()) writer.Set(Key("pre"), vocab.pretokenizer);
   writer.Set(Key("tokens"), vocab.tokens);
   std::vector<int32_t> types;
   types.reserve(vocab.kinds.size());

@@ -21,10 +21,9 @@ namespace tutti::format {
 // tokenizer.ggml.model then says which). kData where its arrays and ids contradict each other.
 Result<std::unique_ptr<VocabSpec>> ReadGgufVocab(const GgufMetadata& metadata);
 
-// Sets the keys tokenizer.* from which ReadGgufVocab makes the same vocabulary; the pre-tokenizer
-// under the name that other readers know ("llama3" as "llama-bpe"). ignore_merges has no key, it
-// follows from the pre-tokenizer. kUnsupported where GGUF cannot say it: tiktoken ranks without
-// merges, more than two unknown end tokens besides EOS.
+// Sets the keys tokenizer.* from which ReadGgufVocab makes the same vocabulary. ignore_merges has
+// no key, it follows from the pre-tokenizer. kUnsupported where GGUF cannot say it: tiktoken ranks
+// without merges, more than two unknown end tokens besides EOS.
 Status SetGgufVocab(const VocabSpec& vocab, GgufWriter& writer);
 
 }  // namespace tutti::format

@@ -64,5 +64,21 @@ TEST_F(FileTest, AFailedWriteKeepsTheOldFileAndLeavesNoTemporary) {
   EXPECT_TRUE(std::filesystem::exists(path / "inside"));
 }
 
+TEST_F(FileTest, AnAbandonedWriterLeavesNothingAndTwoDoNotMeet) {
+  const auto path = directory_ / "file";
+  {
+    auto first = FileWriter::Create(path);
+    auto second = FileWriter::Create(path);
+    ASSERT_TRUE(first.ok() && second.ok());
+    ASSERT_TRUE(first->Append("fir").ok() && second->Append("second").ok());
+    ASSERT_TRUE(first->Append("st").ok());
+    EXPECT_FALSE(std::filesystem::exists(path));
+    ASSERT_TRUE(first->Commit().ok());
+  }
+  EXPECT_EQ(*ReadFile(path, 10), "first");
+  const std::filesystem::directory_iterator entries(directory_);
+  EXPECT_EQ(std::distance(begin(entries), end(entries)), 1);
+}
+
 }  // namespace
 }  // namespace tutti::os
