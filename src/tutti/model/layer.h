@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "tutti/kernels/attention.h"
 #include "tutti/kernels/context.h"
 #include "tutti/kernels/matmul.h"
 #include "tutti/kernels/rope.h"
@@ -31,6 +32,7 @@ struct Scratch {
   std::vector<float> values;    // latent: [rows, heads * value_dim]
   std::vector<float> gate, up;  // [rows, inner]
   std::vector<float> router;    // [rows, experts]
+  std::vector<float> shared;    // [rows, dim]
   kernels::Routes routes;
   std::vector<std::vector<const std::byte*>> page_pointers;  // per sequence
   std::vector<kernels::AttentionJob> attention_jobs;
