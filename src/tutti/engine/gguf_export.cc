@@ -241,10 +241,9 @@ std::vector<GgufTensor> GgufTensorsOf(const ModelSpec& spec, const model::Tensor
 
 Status SetGgufModelKeys(const model::Architecture& architecture, const ModelSpec& spec,
                         GgufWriter& writer) {
-  if (architecture.gguf.empty()) {
-    return Unsupported("{} models have no name in GGUF yet", architecture.name);
-  }
-  const std::string_view name = architecture.gguf[0];
+  const std::string_view name =
+      architecture.gguf.empty() ? architecture.gguf_written : architecture.gguf[0];
+  if (name.empty()) return Unsupported("{} models have no name in GGUF yet", architecture.name);
   writer.Set("general.architecture", std::string(name));
   writer.Set("general.type", std::string("model"));
   if (!spec.name.empty()) writer.Set("general.name", spec.name);

@@ -31,8 +31,8 @@ std::string FileOf(std::string_view header, std::string_view data,
 
 // Reads a copy of exactly that size, so that the address sanitizer sees a step beyond it.
 Result<Safetensors> Open(std::string_view file) {
-  std::vector<std::byte> exact(file.size());
-  std::memcpy(exact.data(), file.data(), file.size());
+  const auto* begin = reinterpret_cast<const std::byte*>(file.data());
+  const std::vector<std::byte> exact(begin, begin + file.size());
   auto result = OpenSafetensorsBytes(exact, "f");
   if (result.ok()) {
     for (const auto& [name, view] : result->tensors) {

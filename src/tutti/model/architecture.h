@@ -23,6 +23,9 @@ struct Architecture {
   std::string_view models;                     // for tables: "Qwen3-30B-A3B, Qwen3-235B-A22B"
   std::vector<std::string_view> hugging_face;  // model_type of config.json
   std::vector<std::string_view> gguf;          // general.architecture
+  // general.architecture of files that we write where `gguf` is empty, because another entry reads
+  // such files; empty: GGUF has no name for these models.
+  std::string_view gguf_written = {};
   // For names that several architectures share: which checkpoints are this one's. Null: all.
   bool (*claims)(const ModelSource& source) = nullptr;
   ModelSpec (*read_spec)(SpecReader& reader) = nullptr;

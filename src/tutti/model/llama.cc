@@ -39,7 +39,8 @@ Architecture Mistral() {
   return {.name = "mistral",
           .models = "Mistral 7B",
           .hugging_face = {"mistral"},
-          .gguf = {},  // such files say "llama"
+          .gguf = {},
+          .gguf_written = "llama",
           .read_spec = ReadMistral};
 }
 

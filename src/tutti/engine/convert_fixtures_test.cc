@@ -1,0 +1,91 @@
+// Conversion of published models against the files that llama.cpp's converter made of them.
+#include <fmt/ranges.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <filesystem>
+#include <set>
+
+#include "tests/shared_fixtures.h"
+#include "tutti/engine/convert.h"
+#include "tutti/format/gguf_reader.h"
+#include "tutti/format/hugging_face.h"
+#include "tutti/tensor/decode.h"
+
+namespace tutti::engine {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::FloatNear;
+using ::testing::Pointwise;
+
+struct Case {
+  const char* name;
+  const char* loss = "";  // what the report says that the file cannot
+};
+
+std::vector<float> ValuesOf(const tensor::TensorView& view) {
+  std::vector<float> values(static_cast<size_t>(view.shape.elements()));
+  const int64_t cols = view.shape[view.shape.rank - 1];
+  const tensor::TensorView flat{
+      view.dtype, {{view.shape.elements() / cols, cols}, 2}, view.data, view.size_bytes};
+  const tensor::WeightView matrix = WholeMatrix(flat);
+  for (int64_t row = 0; row < matrix.rows; ++row) {
+    DecodeRow(matrix, row, std::span(values).subspan(static_cast<size_t>(row * cols), cols));
+  }
+  return values;
+}
+
+class ConvertFixtures : public ::testing::TestWithParam<Case> {};
+
+TEST_P(ConvertFixtures, EqualsTheOtherConverter) {
+  const std::string name = GetParam().name;
+  TUTTI_NEEDS_SHARED("gguf/" + name + ".gguf");
+  const auto published = format::OpenHuggingFace(testing::SharedFixture("golden/" + name));
+  ASSERT_TRUE(published.ok()) << published.status().message();
+  const auto expected = format::OpenGguf(testing::SharedFixture("gguf/" + name + ".gguf"));
+  ASSERT_TRUE(expected.ok()) << expected.status().message();
+  const fs::path path = fs::path(::testing::TempDir()) / ("tutti_convert_" + name + ".gguf");
+  const bool floats = name.ends_with("_fp8") || name.ends_with("_int4");
+  const auto report = ConvertToGguf(*published, expected->vocab.get(),
+                                    {.mix = *FindQuantMix(floats ? "f32" : "bf16")}, path);
+  ASSERT_TRUE(report.ok()) << report.status().message();
+  EXPECT_EQ(fmt::format("{}", fmt::join(report->losses, "\n")), GetParam().loss);
+  const auto written = format::OpenGguf(path);
+  ASSERT_TRUE(written.ok()) << written.status().message();
+  EXPECT_EQ(written->tensors.size(), expected->tensors.size());
+  for (const auto& [tensor, view] : expected->tensors) {
+    const tensor::TensorView* ours = written->Find(tensor);
+    ASSERT_NE(ours, nullptr) << tensor;
+    EXPECT_EQ(ours->shape.elements(), view.shape.elements()) << tensor;
+    EXPECT_EQ(ours->dtype, view.dtype) << tensor;
+    if (tensor == "rope_freqs.weight") {  // computed, in double precision here
+      EXPECT_THAT(ValuesOf(*ours), Pointwise(FloatNear(1e-5f), ValuesOf(view)));
+    } else {
+      ASSERT_EQ(ValuesOf(*ours), ValuesOf(view)) << tensor;
+    }
+  }
+  EXPECT_EQ(written->metadata.String("general.size_label").value(),
+            expected->metadata.String("general.size_label").value());
+  EXPECT_EQ(written->vocab->tokens, expected->vocab->tokens);
+  EXPECT_EQ(written->vocab->chat_template, expected->vocab->chat_template);
+  fs::remove(path);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Models, ConvertFixtures,
+    ::testing::Values(
+        Case{"deepseek_v2", "score of a group of experts: becomes another kind"},
+        Case{"deepseek_v3"}, Case{"deepseek_v3_fp8"}, Case{"ernie4_5_moe"}, Case{"glm4_moe"},
+        Case{"gpt_oss",
+             "a frequency of the rotary embedding of layer 0: 0.3271681 becomes 0.3597958"},
+        Case{"hunyuan_a13b"}, Case{"kimi_k2"}, Case{"kimi_k2_int4"}, Case{"llama2"},
+        Case{"llama3_rope"}, Case{"llama_wide"}, Case{"minimax_m2"}, Case{"minimax_m2_fp8"},
+        Case{"mistral_window", "sliding window of layer 0: 16 becomes 0"}, Case{"mixtral"},
+        Case{"olmoe"}, Case{"qwen2_bias"}, Case{"qwen2_moe"}, Case{"qwen3_dense"},
+        Case{"qwen3_moe"}, Case{"qwen3_moe_wide"}),
+    [](const auto& test) { return std::string(test.param.name); });
+
+}  // namespace
+}  // namespace tutti::engine
