@@ -1,0 +1,145 @@
+#include "tutti/kernels/limits.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "tutti/kernels/peaks.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tutti/kernels/limits.cc"
+#include <hwy/foreach_target.h>
+// foreach_target.h must come first.
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace tutti::kernels {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Reads `count` words (a multiple of 256) and returns something that depends on all of them.
+uint64_t ReadAll(const uint64_t* words, size_t count) {
+  const hn::ScalableTag<uint64_t> d;
+  const size_t lanes = hn::Lanes(d);
+  auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
+  for (size_t i = 0; i < count; i += 4 * lanes) {
+    s0 = hn::Add(s0, hn::LoadU(d, words + i));
+    s1 = hn::Add(s1, hn::LoadU(d, words + i + lanes));
+    s2 = hn::Add(s2, hn::LoadU(d, words + i + 2 * lanes));
+    s3 = hn::Add(s3, hn::LoadU(d, words + i + 3 * lanes));
+  }
+  return hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(s0, s1), hn::Add(s2, s3))));
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace tutti::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tutti::kernels {
+namespace {
+HWY_EXPORT(ReadAll);
+
+double NowSeconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+struct FreeMemory {
+  void operator()(uint64_t* p) const { std::free(p); }
+};
+
+constexpr size_t kMiB = size_t{1} << 20;
+constexpr double kReadSeconds = 0.3;   // for the passes; the first touch comes on top
+constexpr double kPeakSeconds = 0.02;  // one run of an arithmetic loop
+constexpr int kPeakRuns = 5;
+constexpr int64_t kPeakIterations = 20000;  // between two looks at the clock: some 50 us
+
+size_t LastLevelCacheBytes() {
+  long bytes = -1;
+#ifdef _SC_LEVEL3_CACHE_SIZE
+  bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
+#endif
+  return bytes > 0 ? static_cast<size_t>(bytes) : 32 * kMiB;
+}
+
+void MeasureRead(os::ThreadPool& pool, MachineLimits& limits) {
+  const size_t total = std::clamp(4 * LastLevelCacheBytes(), 256 * kMiB, 1024 * kMiB);
+  const auto members = static_cast<size_t>(pool.size());
+  // A part per member, whole pages; each is touched first, and so placed, by the member reading it.
+  const size_t part_bytes = total / members / 4096 * 4096;
+  std::unique_ptr<uint64_t, FreeMemory> memory(
+      static_cast<uint64_t*>(std::aligned_alloc(4096, part_bytes * members)));
+  if (memory == nullptr || part_bytes == 0) return;
+  const auto part = [&](int member) {
+    return memory.get() + static_cast<size_t>(member) * part_bytes / sizeof(uint64_t);
+  };
+  pool.Run([&](int member) { std::memset(part(member), member + 1, part_bytes); });
+  std::vector<double> rates;
+  std::vector<uint64_t> sums(members);
+  const double end = NowSeconds() + kReadSeconds;
+  do {
+    const double begin = NowSeconds();
+    pool.Run([&](int member) {
+      sums[static_cast<size_t>(member)] =
+          HWY_DYNAMIC_DISPATCH(ReadAll)(part(member), part_bytes / sizeof(uint64_t));
+    });
+    rates.push_back(static_cast<double>(part_bytes * members) / (NowSeconds() - begin) / 1e9);
+  } while (NowSeconds() < end || rates.size() < 3);
+  uint64_t sum = 0;
+  for (const uint64_t s : sums) sum += s;
+  __asm__ volatile("" : "+r"(sum));  // used
+  std::sort(rates.begin(), rates.end());
+  limits.read_gb_s = rates.back();
+  limits.read_gb_s_median = rates[rates.size() / 2];
+}
+
+// 10^9 operations per second of all members together.
+double MeasurePeak(os::ThreadPool& pool, const PeakLoop& loop) {
+  if (loop.run == nullptr) return 0;
+  double best = 0;
+  std::vector<double> rates(static_cast<size_t>(pool.size()));
+  for (int run = 0; run < kPeakRuns; ++run) {
+    pool.Run([&](int member) {
+      int64_t iterations = 0;
+      const double begin = NowSeconds();
+      double now = begin;
+      do {
+        loop.run(kPeakIterations);
+        iterations += kPeakIterations;
+        now = NowSeconds();
+      } while (now < begin + kPeakSeconds);
+      rates[static_cast<size_t>(member)] =
+          static_cast<double>(iterations) * loop.operations / (now - begin) / 1e9;
+    });
+    double sum = 0;
+    for (const double rate : rates) sum += rate;
+    best = std::max(best, sum);
+  }
+  return best;
+}
+
+}  // namespace
+
+MachineLimits MeasureLimits(os::ThreadPool& pool) {
+  MachineLimits limits;
+  limits.threads = pool.size();
+  MeasureRead(pool, limits);
+  const PeakLoop int8 = Int8Peak();
+  const PeakLoop f32 = F32Peak();
+  const PeakLoop bf16 = BF16Peak();
+  limits.int8_gops = MeasurePeak(pool, int8);
+  limits.int8_instructions = int8.instructions;
+  limits.f32_gflops = MeasurePeak(pool, f32);
+  limits.f32_instructions = f32.instructions;
+  limits.bf16_gflops = bf16.run == nullptr ? limits.f32_gflops : MeasurePeak(pool, bf16);
+  limits.bf16_instructions = bf16.run == nullptr ? f32.instructions : bf16.instructions;
+  return limits;
+}
+
+}  // namespace tutti::kernels
+#endif  // HWY_ONCE

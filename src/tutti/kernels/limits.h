@@ -1,0 +1,30 @@
+// The machine's own limits, measured on the threads that compute: what every benchmark compares
+// with. Decoding a token cannot be faster than its weights can be read, a prompt not faster than
+// its products can be formed.
+#pragma once
+#include <string_view>
+
+#include "tutti/os/thread_pool.h"
+
+namespace tutti::kernels {
+
+// Each figure is the best of several runs of the whole team; other processes can only lower them.
+struct MachineLimits {
+  int threads = 0;
+  double read_gb_s = 0;  // 10^9 bytes per second, plain loads from memory
+  double read_gb_s_median =
+      0;                   // the same, median of the runs: far below the best on a busy machine
+  double int8_gops = 0;    // 10^9 operations per second; a multiply-add counts as two
+  double bf16_gflops = 0;  // where there are no bf16 products: f32_gflops
+  double f32_gflops = 0;
+  std::string_view int8_instructions;  // "AVX-512 VNNI"
+  std::string_view bf16_instructions;  // "AVX-512 BF16", or those of float32
+  std::string_view f32_instructions;
+};
+
+// Takes about a second and 256 MiB (four times the last-level cache if that is more, 1 GiB at
+// most), which it gives back. Where so much memory cannot be had the read figures are 0. Threads:
+// uses the whole pool; nothing else may.
+MachineLimits MeasureLimits(os::ThreadPool& pool);
+
+}  // namespace tutti::kernels

@@ -1,0 +1,61 @@
+#include "tutti/kernels/limits.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+
+#include "tutti/kernels/cpu_features.h"
+#include "tutti/kernels/peaks.h"
+
+namespace tutti::kernels {
+namespace {
+
+// Figures differ from machine to machine; what must hold everywhere is their order of magnitude and
+// their relation to each other.
+TEST(LimitsTest, AreThoseOfAComputer) {
+  os::ThreadPool pool(2);
+  const MachineLimits limits = MeasureLimits(pool);
+  RecordProperty("read_gb_s", std::to_string(limits.read_gb_s));
+  RecordProperty("int8_gops", std::to_string(limits.int8_gops));
+  RecordProperty("bf16_gflops", std::to_string(limits.bf16_gflops));
+  RecordProperty("f32_gflops", std::to_string(limits.f32_gflops));
+  EXPECT_EQ(limits.threads, 2);
+  EXPECT_GT(limits.read_gb_s, 0.1);
+  EXPECT_LT(limits.read_gb_s, 10000);
+  EXPECT_LE(limits.read_gb_s_median, limits.read_gb_s);
+  EXPECT_GT(limits.int8_gops, 0.1);
+  EXPECT_GT(limits.f32_gflops, 0.1);
+  EXPECT_GT(limits.bf16_gflops, 0.1);
+  EXPECT_FALSE(limits.int8_instructions.empty());
+  EXPECT_FALSE(limits.bf16_instructions.empty());
+  EXPECT_FALSE(limits.f32_instructions.empty());
+}
+
+TEST(LimitsTest, ChosenInstructionsAreAmongThoseFound) {
+  const std::vector<std::string_view> names = Cpu().Names();
+  const auto found = [&](std::string_view name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  EXPECT_EQ(found("AVX-512 BF16"), BF16Peak().instructions == "AVX-512 BF16");
+  const std::string_view int8 = Int8Peak().instructions;
+  EXPECT_TRUE(int8 == "16-bit products" || found(int8)) << int8;
+  EXPECT_EQ(found("AVX-512 VNNI"), int8 == "AVX-512 VNNI");
+}
+
+TEST(LimitsTest, FeaturesComeWithTheirBases) {
+  const CpuFeatures& cpu = Cpu();
+  EXPECT_TRUE(!cpu.avx512 || cpu.avx2);
+  EXPECT_TRUE(!cpu.avx512_vnni || cpu.avx512);
+  EXPECT_TRUE(!cpu.sve2 || cpu.sve);
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+  EXPECT_EQ(cpu.avx2, __builtin_cpu_supports("avx2") != 0);
+  EXPECT_EQ(cpu.fma, __builtin_cpu_supports("fma") != 0);
+  EXPECT_EQ(cpu.avx512_vnni,
+            __builtin_cpu_supports("avx512vnni") != 0 && __builtin_cpu_supports("avx512bw") != 0);
+#endif
+  EXPECT_GE(KernelChoices().size(), 2u);
+}
+
+}  // namespace
+}  // namespace tutti::kernels
