@@ -8,10 +8,12 @@
 // Errors: kNotFound, kData, kUnsupported from Load; kResource where a sequence would exceed the
 // context or the memory budget: the batch is then refused whole and every sequence is as before.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "tutti/base/ids.h"
@@ -23,11 +25,27 @@
 namespace tutti {
 
 struct EngineOptions {
-  int threads = 0;               // 0: as many as the process may use
-  bool exact = false;            // float32 arithmetic on dequantised weights
-  int32_t context = 0;           // longest sequence, 0: what the model was made for
-  int64_t kv_budget_bytes = 0;   // memory for keys and values, 0: one sequence of `context`
-  int32_t prefill_chunk = 512;   // tokens computed at once, at most
+  int threads = 0;     // 0: as many as the process may use
+  bool exact = false;  // float32 arithmetic on dequantised weights
+  // Longest sequence. 0: what the model was made for, or less where its keys and values would not
+  // fit the memory that is available (Engine::context() says what it is). More than what the
+  // model was made for is kUsage.
+  int32_t context = 0;
+  int64_t kv_budget_bytes = 0;  // memory for keys and values, 0: one sequence of `context`
+  bool half_kv = false;         // keys and values in 16 bits; not together with `exact`
+  int32_t prefill_chunk = 512;  // tokens computed at once, at most
+};
+
+// What the model costs, for people who plan and for benchmarks that print their distance to a
+// limit.
+struct EngineCosts {
+  int64_t parameters = 0;
+  int64_t active_parameters = 0;       // that a token is multiplied with
+  int64_t weight_bytes = 0;            // as published, mapped
+  int64_t weight_bytes_per_token = 0;  // read for one token
+  int64_t converted_bytes = 0;         // weights that had to be rewritten in memory
+  int64_t kv_bytes_per_token = 0;
+  int64_t kv_budget_bytes = 0;
 };
 
 using SequenceId = int32_t;
@@ -47,7 +65,7 @@ struct Batch {
 };
 
 struct StepResult {
-  std::vector<float> logits;   // [rows, vocab_size], entries in order, positions in order
+  std::vector<float> logits;  // [rows, vocab_size], entries in order, positions in order
   int64_t rows = 0;
 };
 
@@ -55,6 +73,9 @@ class Engine {
  public:
   static Result<std::unique_ptr<Engine>> Load(const std::filesystem::path& path,
                                               const EngineOptions& options);
+  // A GGUF in memory, 8-byte aligned, that lives as long as the engine.
+  static Result<std::unique_ptr<Engine>> LoadEmbedded(std::span<const std::byte> gguf,
+                                                      const EngineOptions& options);
   virtual ~Engine() = default;
 
   virtual const ModelSpec& spec() const = 0;
@@ -63,14 +84,22 @@ class Engine {
   virtual const VocabSpec* vocab() const = 0;
   virtual int threads() const = 0;
   virtual int32_t context() const = 0;
+  virtual EngineCosts costs() const = 0;
 
+  // kResource where there are too many.
   virtual Result<SequenceId> NewSequence() = 0;
   virtual void EndSequence(SequenceId id) = 0;
   // Tokens the sequence holds; Truncate drops those from `length` on.
   virtual int32_t Length(SequenceId id) const = 0;
   virtual void Truncate(SequenceId id, int32_t length) = 0;
 
+  // kUsage for a batch that makes no sense (a sequence twice or unknown, a token outside of the
+  // vocabulary), kResource as said above.
   virtual Result<StepResult> Forward(const Batch& batch) = 0;
+
+  // Is the accounting of the sequences' memory consistent? Says what is not; for tests and idle
+  // moments.
+  virtual std::string CheckIntegrity() const = 0;
 };
 
 }  // namespace tutti

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "tutti/model/weight_finder.h"
@@ -39,11 +40,13 @@ class Loader {
                          const std::string& up, const std::string& down, bool bias,
                          FeedForwardWeights& f);
   Status LoadMoe(const LayerNames& in, MoeWeights& moe);
-  Status LoadListedExperts(const LayerNames& in, MoeWeights& moe);
-  Status LoadStackedExperts(const LayerNames& in, MoeWeights& moe);
-  Status LoadStackedExpertBiases(const LayerNames& in, MoeWeights& moe);
-  Status LoadInterleavedExperts(const LayerNames& in, MoeWeights& moe);
-  Status LoadInterleavedExpertBiases(const LayerNames& in, MoeWeights& moe);
+  // Expert by expert, [experts].
+  using Experts = std::vector<FeedForwardWeights>;
+  Status LoadListedExperts(const LayerNames& in, Experts& experts);
+  Status LoadStackedExperts(const LayerNames& in, Experts& experts);
+  Status LoadStackedExpertBiases(const LayerNames& in, Experts& experts);
+  Status LoadInterleavedExperts(const LayerNames& in, Experts& experts);
+  Status LoadInterleavedExpertBiases(const LayerNames& in, Experts& experts);
 
   const ModelSpec& spec_;
   const TensorNames& names_;
@@ -157,31 +160,31 @@ Status Loader::LoadFeedForward(const LayerNames& in, int64_t inner, const std::s
 }
 
 // One tensor per expert and matrix: Hugging Face.
-Status Loader::LoadListedExperts(const LayerNames& in, MoeWeights& moe) {
+Status Loader::LoadListedExperts(const LayerNames& in, Experts& experts) {
   const auto numbered = [](const std::string& name, int64_t expert) {
     return fmt::format(fmt::runtime(name), expert);
   };
   for (int64_t e = 0; e < spec_.moe.experts; ++e) {
     TUTTI_RETURN_IF_ERROR(LoadFeedForward(
         in, spec_.moe.expert_dim, numbered(names_.expert_gate, e), numbered(names_.expert_up, e),
-        numbered(names_.expert_down, e), spec_.moe.expert_bias, moe.experts.emplace_back()));
+        numbered(names_.expert_down, e), spec_.moe.expert_bias, experts.emplace_back()));
   }
   return Status();
 }
 
 // One stack per matrix: GGUF.
-Status Loader::LoadStackedExperts(const LayerNames& in, MoeWeights& moe) {
+Status Loader::LoadStackedExperts(const LayerNames& in, Experts& experts) {
   const int64_t count = spec_.moe.experts;
   const int64_t inner = spec_.moe.expert_dim;
   for (int64_t e = 0; e < count; ++e) {
-    FeedForwardWeights& f = moe.experts.emplace_back();
+    FeedForwardWeights& f = experts.emplace_back();
     TUTTI_ASSIGN_OR_RETURN(f.gate,
                            find_.OfStack(in(names_.expert_gate), e, count, inner, spec_.dim));
     TUTTI_ASSIGN_OR_RETURN(f.up, find_.OfStack(in(names_.expert_up), e, count, inner, spec_.dim));
     TUTTI_ASSIGN_OR_RETURN(f.down,
                            find_.OfStack(in(names_.expert_down), e, count, spec_.dim, inner));
   }
-  return spec_.moe.expert_bias ? LoadStackedExpertBiases(in, moe) : Status();
+  return spec_.moe.expert_bias ? LoadStackedExpertBiases(in, experts) : Status();
 }
 
 std::vector<float> Slice(const std::vector<float>& values, int64_t begin, int64_t size,
@@ -193,7 +196,7 @@ std::vector<float> Slice(const std::vector<float>& values, int64_t begin, int64_
   return slice;
 }
 
-Status Loader::LoadStackedExpertBiases(const LayerNames& in, MoeWeights& moe) {
+Status Loader::LoadStackedExpertBiases(const LayerNames& in, Experts& experts) {
   const int64_t inner = spec_.moe.expert_dim;
   const int64_t count = spec_.moe.experts;
   TUTTI_ASSIGN_OR_RETURN(const auto gate,
@@ -203,7 +206,7 @@ Status Loader::LoadStackedExpertBiases(const LayerNames& in, MoeWeights& moe) {
   TUTTI_ASSIGN_OR_RETURN(const auto down,
                          find_.Vector(in(names_.expert_down + ".bias"), count * spec_.dim));
   for (int64_t e = 0; e < count; ++e) {
-    FeedForwardWeights& f = moe.experts[static_cast<size_t>(e)];
+    FeedForwardWeights& f = experts[static_cast<size_t>(e)];
     f.gate_bias = Slice(gate, e * inner, inner);
     f.up_bias = Slice(up, e * inner, inner);
     f.down_bias = Slice(down, e * spec_.dim, spec_.dim);
@@ -213,7 +216,7 @@ Status Loader::LoadStackedExpertBiases(const LayerNames& in, MoeWeights& moe) {
 
 // gpt-oss: gate and up in one stack, row by row in turns. As MXFP4 blocks the rows are those of the
 // product; as plain numbers the matrices are transposed, which we undo once.
-Status Loader::LoadInterleavedExperts(const LayerNames& in, MoeWeights& moe) {
+Status Loader::LoadInterleavedExperts(const LayerNames& in, Experts& experts) {
   const int64_t count = spec_.moe.experts;
   const int64_t inner = spec_.moe.expert_dim;
   const int64_t dim = spec_.dim;
@@ -221,7 +224,7 @@ Status Loader::LoadInterleavedExperts(const LayerNames& in, MoeWeights& moe) {
   const std::string down = in(names_.expert_down);
   const bool blocks = find_.HasTensor(gate_up + "_blocks");
   for (int64_t e = 0; e < count; ++e) {
-    FeedForwardWeights& f = moe.experts.emplace_back();
+    FeedForwardWeights& f = experts.emplace_back();
     WeightView both;
     if (blocks) {
       TUTTI_ASSIGN_OR_RETURN(both, find_.OfStack(gate_up, e, count, 2 * inner, dim));
@@ -235,10 +238,10 @@ Status Loader::LoadInterleavedExperts(const LayerNames& in, MoeWeights& moe) {
     TUTTI_ASSIGN_OR_RETURN(f.gate, tensor::EveryOtherRow(both, 0));
     TUTTI_ASSIGN_OR_RETURN(f.up, tensor::EveryOtherRow(both, 1));
   }
-  return spec_.moe.expert_bias ? LoadInterleavedExpertBiases(in, moe) : Status();
+  return spec_.moe.expert_bias ? LoadInterleavedExpertBiases(in, experts) : Status();
 }
 
-Status Loader::LoadInterleavedExpertBiases(const LayerNames& in, MoeWeights& moe) {
+Status Loader::LoadInterleavedExpertBiases(const LayerNames& in, Experts& experts) {
   const int64_t inner = spec_.moe.expert_dim;
   const int64_t count = spec_.moe.experts;
   TUTTI_ASSIGN_OR_RETURN(const auto gate_up,
@@ -246,12 +249,23 @@ Status Loader::LoadInterleavedExpertBiases(const LayerNames& in, MoeWeights& moe
   TUTTI_ASSIGN_OR_RETURN(const auto down,
                          find_.Vector(in(names_.expert_down + "_bias"), count * spec_.dim));
   for (int64_t e = 0; e < count; ++e) {
-    FeedForwardWeights& f = moe.experts[static_cast<size_t>(e)];
+    FeedForwardWeights& f = experts[static_cast<size_t>(e)];
     f.gate_bias = Slice(gate_up, e * 2 * inner, inner, 2);
     f.up_bias = Slice(gate_up, e * 2 * inner + 1, inner, 2);
     f.down_bias = Slice(down, e * spec_.dim, spec_.dim);
   }
   return Status();
+}
+
+// The form in which the kernel takes it.
+void AddExpert(FeedForwardWeights f, MoeWeights& moe) {
+  kernels::ExpertWeights expert{.gate = f.gate, .up = f.up, .down = f.down};
+  if (!f.gate_bias.empty()) {
+    expert.gate_bias = moe.expert_biases.emplace_back(std::move(f.gate_bias)).data();
+    expert.up_bias = moe.expert_biases.emplace_back(std::move(f.up_bias)).data();
+    expert.down_bias = moe.expert_biases.emplace_back(std::move(f.down_bias)).data();
+  }
+  moe.experts.push_back(expert);
 }
 
 Status Loader::LoadMoe(const LayerNames& in, MoeWeights& moe) {
@@ -265,13 +279,15 @@ Status Loader::LoadMoe(const LayerNames& in, MoeWeights& moe) {
     TUTTI_ASSIGN_OR_RETURN(moe.selection_bias,
                            find_.Vector(in(names_.selection_bias), spec.experts));
   }
+  Experts experts;
   if (!names_.expert_gate_up.empty()) {
-    TUTTI_RETURN_IF_ERROR(LoadInterleavedExperts(in, moe));
+    TUTTI_RETURN_IF_ERROR(LoadInterleavedExperts(in, experts));
   } else if (gguf_) {
-    TUTTI_RETURN_IF_ERROR(LoadStackedExperts(in, moe));
+    TUTTI_RETURN_IF_ERROR(LoadStackedExperts(in, experts));
   } else {
-    TUTTI_RETURN_IF_ERROR(LoadListedExperts(in, moe));
+    TUTTI_RETURN_IF_ERROR(LoadListedExperts(in, experts));
   }
+  for (FeedForwardWeights& expert : experts) AddExpert(std::move(expert), moe);
   if (spec.shared_dim > 0) {
     TUTTI_RETURN_IF_ERROR(LoadFeedForward(in, spec.shared_dim, names_.shared_gate, names_.shared_up,
                                           names_.shared_down, false, moe.shared));
@@ -300,43 +316,68 @@ Status Loader::LoadLayer(int64_t index, LayerWeights& layer) {
                          layer.dense);
 }
 
-int64_t BytesOf(const FeedForwardWeights& f) {
-  return f.gate.ReadBytes() + f.up.ReadBytes() + f.down.ReadBytes();
-}
+// Adds up what `measure` says of the matrices, all of them or with `experts_read` experts only.
+template <typename Measure>
+class Sum {
+ public:
+  explicit Sum(Measure measure) : measure_(measure) {}
 
-int64_t BytesOf(const AttentionWeights& a) {
-  int64_t bytes = 0;
-  for (const WeightView* view : {&a.q, &a.k, &a.v, &a.o, &a.q_down, &a.kv_down}) {
-    if (!view->empty()) bytes += view->ReadBytes();
+  int64_t Of(const WeightView& view) const { return view.empty() ? 0 : measure_(view); }
+
+  // FeedForwardWeights or kernels::ExpertWeights.
+  template <typename T>
+  int64_t OfFeedForward(const T& f) const {
+    return Of(f.gate) + Of(f.up) + Of(f.down);
   }
-  for (const WeightView& view : a.k_up) bytes += view.ReadBytes();
-  for (const WeightView& view : a.v_up) bytes += view.ReadBytes();
-  return bytes;
-}
 
-// With `experts_read` of the experts.
-int64_t BytesOf(const LayerWeights& layer, int64_t experts_read) {
-  int64_t bytes = BytesOf(layer.attention);
-  if (layer.moe.experts.empty()) return bytes + BytesOf(layer.dense);
-  bytes += layer.moe.router.ReadBytes() + experts_read * BytesOf(layer.moe.experts[0]);
-  if (!layer.moe.shared.gate.empty()) bytes += BytesOf(layer.moe.shared);
-  if (!layer.moe.shared_router.empty()) bytes += layer.moe.shared_router.ReadBytes();
-  return bytes;
-}
+  int64_t Of(const AttentionWeights& a) const {
+    int64_t sum = Of(a.q) + Of(a.k) + Of(a.v) + Of(a.o) + Of(a.q_down) + Of(a.kv_down);
+    for (const WeightView& view : a.k_up) sum += Of(view);
+    for (const WeightView& view : a.v_up) sum += Of(view);
+    return sum;
+  }
+
+  int64_t Of(const LayerWeights& layer, int64_t experts_read) const {
+    int64_t sum = Of(layer.attention) + OfFeedForward(layer.dense) + Of(layer.moe.router) +
+                  OfFeedForward(layer.moe.shared) + Of(layer.moe.shared_router);
+    const int64_t experts = std::min<int64_t>(experts_read, std::ssize(layer.moe.experts));
+    for (int64_t e = 0; e < experts; ++e) {
+      sum += OfFeedForward(layer.moe.experts[static_cast<size_t>(e)]);
+    }
+    return sum;
+  }
+
+  int64_t OfAll(const Weights& weights) const {
+    int64_t sum = Of(weights.embedding);
+    if (weights.output.data != weights.embedding.data) sum += Of(weights.output);
+    for (const LayerWeights& layer : weights.layers) sum += Of(layer, INT64_MAX);
+    return sum;
+  }
+
+  int64_t PerToken(const Weights& weights, const ModelSpec& spec) const {
+    int64_t sum = Of(weights.output);
+    for (const LayerWeights& layer : weights.layers) {
+      sum += Of(layer, spec.moe.experts_per_token);
+    }
+    return sum;
+  }
+
+ private:
+  Measure measure_;
+};
+
+int64_t BytesOf(const WeightView& view) { return view.ReadBytes(); }
+int64_t NumbersOf(const WeightView& view) { return view.rows * view.cols; }
 
 }  // namespace
 
-int64_t Weights::TotalBytes() const {
-  int64_t bytes = embedding.ReadBytes();
-  if (output.data != embedding.data) bytes += output.ReadBytes();
-  for (const LayerWeights& layer : layers) bytes += BytesOf(layer, std::ssize(layer.moe.experts));
-  return bytes;
-}
-
+int64_t Weights::TotalBytes() const { return Sum(BytesOf).OfAll(*this); }
 int64_t Weights::BytesPerToken(const ModelSpec& spec) const {
-  int64_t bytes = output.ReadBytes();
-  for (const LayerWeights& layer : layers) bytes += BytesOf(layer, spec.moe.experts_per_token);
-  return bytes;
+  return Sum(BytesOf).PerToken(*this, spec);
+}
+int64_t Weights::Parameters() const { return Sum(NumbersOf).OfAll(*this); }
+int64_t Weights::ActiveParameters(const ModelSpec& spec) const {
+  return Sum(NumbersOf).PerToken(*this, spec);
 }
 
 Result<Weights> LoadWeights(const ModelSpec& spec, const TensorNames& names,

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tutti/base/status.h"
+#include "tutti/kernels/moe.h"
 #include "tutti/model/architecture.h"
 #include "tutti/model/model_source.h"
 #include "tutti/spec/model_spec.h"
@@ -49,7 +50,8 @@ struct MoeWeights {
   WeightView router;                  // [experts, dim]
   std::vector<float> router_bias;     // [experts]
   std::vector<float> selection_bias;  // [experts]
-  std::vector<FeedForwardWeights> experts;
+  std::vector<kernels::ExpertWeights> experts;
+  std::vector<std::vector<float>> expert_biases;  // what the experts' biases point to
   FeedForwardWeights shared;
   WeightView shared_router;  // [1, dim]
 };
@@ -69,9 +71,11 @@ struct Weights {
   WeightView output;               // [vocab_size, dim], the embedding where tied
   std::vector<std::vector<std::byte>> owned;
 
-  // Bytes of all matrices, and of those that one token makes us read.
+  // Over all matrices, and over those that one token is multiplied with.
   int64_t TotalBytes() const;
   int64_t BytesPerToken(const ModelSpec& spec) const;
+  int64_t Parameters() const;
+  int64_t ActiveParameters(const ModelSpec& spec) const;
 };
 
 // Errors: kData for a missing tensor ("... is the checkpoint complete?") or one of another shape

@@ -1,0 +1,306 @@
+#include "tutti/engine/model_engine.h"
+
+#include <algorithm>
+#include <set>
+
+#include "tutti/engine/memory_plan.h"
+#include "tutti/format/gguf_reader.h"
+#include "tutti/model/architecture.h"
+
+namespace tutti {
+
+Result<std::unique_ptr<Engine>> Engine::Load(const std::filesystem::path& path,
+                                             const EngineOptions& options) {
+  TUTTI_ASSIGN_OR_RETURN(format::Checkpoint checkpoint, format::OpenCheckpoint(path));
+  return engine::ModelEngine::Create(std::move(checkpoint), options,
+                                     os::ReadTopology(os::RealSystemFiles()));
+}
+
+Result<std::unique_ptr<Engine>> Engine::LoadEmbedded(std::span<const std::byte> gguf,
+                                                     const EngineOptions& options) {
+  TUTTI_ASSIGN_OR_RETURN(format::Checkpoint checkpoint,
+                         format::OpenGgufBytes(gguf, "the embedded model"));
+  return engine::ModelEngine::Create(std::move(checkpoint), options,
+                                     os::ReadTopology(os::RealSystemFiles()));
+}
+
+}  // namespace tutti
+
+namespace tutti::engine {
+namespace {
+
+constexpr int kMaxThreads = 1024;
+constexpr int32_t kMaxPrefillChunk = 16384;
+constexpr size_t kMaxSequences = 1 << 16;
+// Of one step; 512 tokens of the largest vocabularies are 0.4 GiB.
+constexpr int64_t kMaxLogitsBytes = int64_t{4} << 30;
+
+int64_t LogitRows(const BatchEntry& entry) {
+  switch (entry.logits) {
+    case LogitsWanted::kNone:
+      return 0;
+    case LogitsWanted::kLast:
+      return entry.tokens.empty() ? 0 : 1;
+    case LogitsWanted::kAll:
+      return std::ssize(entry.tokens);
+  }
+  return 0;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> ModelEngine::Create(format::Checkpoint checkpoint,
+                                                    const EngineOptions& options,
+                                                    const os::Topology& topology) {
+  if (options.threads < 0 || options.threads > kMaxThreads) {
+    return UsageError("{} threads are wanted; 0 (automatic) to {} are possible", options.threads,
+                      kMaxThreads);
+  }
+  if (options.prefill_chunk < 1 || options.prefill_chunk > kMaxPrefillChunk) {
+    return UsageError("a prefill chunk of {} tokens is wanted; 1 to {} are possible",
+                      options.prefill_chunk, kMaxPrefillChunk);
+  }
+  if (options.exact && options.half_kv) {
+    return UsageError(
+        "exact arithmetic keeps keys and values in 32 bits; leave out one of the two");
+  }
+  auto engine = std::make_unique<ModelEngine>(Private());
+  engine->checkpoint_ = std::move(checkpoint);
+  engine->prefill_chunk_ = options.prefill_chunk;
+  engine->kv_type_ = options.half_kv ? kernels::KvType::kF16 : kernels::KvType::kF32;
+  TUTTI_RETURN_IF_ERROR(engine->LoadModel());
+  TUTTI_RETURN_IF_ERROR(engine->ReserveMemory(options, topology));
+  engine->pool_ = std::make_unique<os::ThreadPool>(
+      options.threads > 0 ? options.threads : os::DefaultThreads(topology));
+  engine->kernels_ = std::make_unique<kernels::KernelContext>(
+      kernels::KernelContext{.pool = *engine->pool_, .exact = options.exact});
+  engine->transformer_ = std::make_unique<model::Transformer>(engine->spec_, engine->weights_,
+                                                              *engine->kv_pool_, engine->kv_type_);
+  return Result<std::unique_ptr<Engine>>(std::move(engine));
+}
+
+Status ModelEngine::LoadModel() {
+  const model::ModelSource source{.gguf = checkpoint_.kind == format::CheckpointKind::kGguf,
+                                  .where = checkpoint_.path.string(),
+                                  .metadata = checkpoint_.metadata,
+                                  .tensors = checkpoint_.tensors};
+  TUTTI_ASSIGN_OR_RETURN(const model::Architecture* architecture, model::FindArchitecture(source));
+  TUTTI_ASSIGN_OR_RETURN(spec_, model::ReadModelSpec(*architecture, source));
+  TUTTI_ASSIGN_OR_RETURN(
+      weights_, model::LoadWeights(spec_, model::NamesOf(*architecture, source.gguf), source));
+  return Status();
+}
+
+Status ModelEngine::ReserveMemory(const EngineOptions& options, const os::Topology& topology) {
+  const std::vector<int64_t> per_token = model::BytesPerToken(spec_, kv_type_);
+  TUTTI_ASSIGN_OR_RETURN(const MemoryPlan plan,
+                         PlanMemory({.context = options.context,
+                                     .model_context = spec_.context_length,
+                                     .kv_budget_bytes = options.kv_budget_bytes,
+                                     .weight_bytes = weights_.TotalBytes(),
+                                     .available_bytes = topology.available_memory_bytes,
+                                     .kv_bytes_per_token = per_token}));
+  context_length_ = plan.context;
+  kv_budget_bytes_ = plan.kv_budget_bytes;
+  TUTTI_ASSIGN_OR_RETURN(kv_pool_, memory::KvPool::Create(per_token, plan.kv_budget_bytes));
+  return Status();
+}
+
+EngineCosts ModelEngine::costs() const {
+  EngineCosts costs;
+  costs.weight_bytes = weights_.TotalBytes();
+  costs.weight_bytes_per_token = weights_.BytesPerToken(spec_);
+  costs.parameters = weights_.Parameters();
+  costs.active_parameters = weights_.ActiveParameters(spec_);
+  for (const auto& owned : weights_.owned) costs.converted_bytes += std::ssize(owned);
+  for (const int64_t bytes : model::BytesPerToken(spec_, kv_type_)) {
+    costs.kv_bytes_per_token += bytes;
+  }
+  costs.kv_budget_bytes = kv_budget_bytes_;
+  return costs;
+}
+
+Result<SequenceId> ModelEngine::NewSequence() {
+  if (sequences_.size() >= kMaxSequences) {
+    return Error(StatusCode::kResource, "{} sequences are open, no more are possible: end some",
+                 sequences_.size());
+  }
+  while (sequences_.contains(next_sequence_)) {
+    next_sequence_ = next_sequence_ == INT32_MAX ? 0 : next_sequence_ + 1;
+  }
+  const SequenceId id = next_sequence_;
+  next_sequence_ = next_sequence_ == INT32_MAX ? 0 : next_sequence_ + 1;
+  sequences_.emplace(id, memory::PageTable(*kv_pool_));
+  return id;
+}
+
+void ModelEngine::EndSequence(SequenceId id) {
+  TUTTI_CHECK(sequences_.erase(id) == 1, "a sequence is ended that is not there");
+}
+
+int32_t ModelEngine::Length(SequenceId id) const {
+  const auto it = sequences_.find(id);
+  TUTTI_CHECK(it != sequences_.end(), "the length of a sequence that is not there");
+  return it->second.length();
+}
+
+void ModelEngine::Truncate(SequenceId id, int32_t length) {
+  const auto it = sequences_.find(id);
+  TUTTI_CHECK(it != sequences_.end(), "a sequence is cut that is not there");
+  it->second.Truncate(length);
+}
+
+Status ModelEngine::CheckEntry(const BatchEntry& entry) const {
+  const auto it = sequences_.find(entry.sequence);
+  if (it == sequences_.end()) {
+    return UsageError("the batch names sequence {}, which is not open", entry.sequence);
+  }
+  for (const TokenId token : entry.tokens) {
+    if (token < 0 || token >= spec_.vocab_size) {
+      return UsageError("token {} is not in the vocabulary of {} (0 to {})", token,
+                        spec_.vocab_size, spec_.vocab_size - 1);
+    }
+  }
+  const int64_t length = it->second.length() + std::ssize(entry.tokens);
+  if (length > context_length_) {
+    return Error(StatusCode::kResource,
+                 "sequence {} has {} tokens and {} more are {} in all; the context is {}: shorten "
+                 "the text{}",
+                 entry.sequence, it->second.length(), entry.tokens.size(), length, context_length_,
+                 context_length_ < spec_.context_length
+                     ? fmt::format(" or raise --context (at most {})", spec_.context_length)
+                     : "; the model was not made for more");
+  }
+  return Status();
+}
+
+Status ModelEngine::CheckBatch(const Batch& batch) const {
+  std::set<SequenceId> seen;
+  int64_t logit_rows = 0;
+  for (const BatchEntry& entry : batch.entries) {
+    TUTTI_RETURN_IF_ERROR(CheckEntry(entry));
+    if (!seen.insert(entry.sequence).second) {
+      return UsageError("sequence {} occurs twice in a batch", entry.sequence);
+    }
+    logit_rows += LogitRows(entry);
+  }
+  const int64_t bytes = logit_rows * spec_.vocab_size * int64_t{sizeof(float)};
+  if (bytes > kMaxLogitsBytes) {
+    return Error(StatusCode::kResource,
+                 "logits of {} tokens at once are {}, the limit is {}: ask for them in parts",
+                 logit_rows, FormatBytes(bytes), FormatBytes(kMaxLogitsBytes));
+  }
+  return CheckRoom(batch);
+}
+
+Status ModelEngine::CheckRoom(const Batch& batch) const {
+  int64_t missing = 0;
+  for (const BatchEntry& entry : batch.entries) {
+    const memory::PageTable& table = sequences_.at(entry.sequence);
+    missing += table.PagesMissing(table.length() + static_cast<int32_t>(entry.tokens.size()));
+  }
+  if (missing <= kv_pool_->free_pages()) return Status();
+  return Error(StatusCode::kResource,
+               "the batch needs {} more pages of {} tokens for keys and values, {} of {} are free: "
+               "end or shorten sequences, or give more memory",
+               missing, memory::kPageTokens, kv_pool_->free_pages(), kv_pool_->pages());
+}
+
+// Rows of the batch in order; a step takes the next ones, as many as fit.
+struct ModelEngine::Progress {
+  const Batch& batch;
+  size_t entry = 0;
+  size_t token = 0;  // of that entry
+  // The step that was taken; model::Step points into these.
+  std::vector<TokenId> tokens = {};
+  std::vector<int32_t> positions = {};
+  std::vector<int32_t> wanted = {};
+  std::vector<model::SequenceRows> sequences = {};
+  std::vector<memory::PageTable*> tables = {};  // [sequences]
+
+  bool done() const { return entry == batch.entries.size(); }
+  void Take(int32_t limit, std::map<SequenceId, memory::PageTable>& all);
+};
+
+void ModelEngine::Progress::Take(int32_t limit, std::map<SequenceId, memory::PageTable>& all) {
+  tokens.clear();
+  positions.clear();
+  wanted.clear();
+  sequences.clear();
+  tables.clear();
+  while (!done() && std::ssize(tokens) < limit) {
+    const BatchEntry& e = batch.entries[entry];
+    const size_t room = static_cast<size_t>(limit) - tokens.size();
+    const size_t count = std::min(room, e.tokens.size() - token);
+    memory::PageTable& table = all.at(e.sequence);
+    const auto begin = static_cast<int32_t>(tokens.size());
+    if (count > 0) {
+      sequences.push_back({.begin = begin,
+                           .rows = static_cast<int32_t>(count),
+                           .first_position = table.length(),
+                           .table = &table});
+      tables.push_back(&table);
+    }
+    for (size_t i = 0; i < count; ++i) {
+      const bool last = token + i + 1 == e.tokens.size();
+      if (e.logits == LogitsWanted::kAll || (e.logits == LogitsWanted::kLast && last)) {
+        wanted.push_back(static_cast<int32_t>(tokens.size()));
+      }
+      tokens.push_back(e.tokens[token + i]);
+      positions.push_back(table.length() + static_cast<int32_t>(i));
+    }
+    token += count;
+    if (token == e.tokens.size()) {
+      ++entry;
+      token = 0;
+    }
+  }
+}
+
+void ModelEngine::Compute(Progress& progress, StepResult& result) {
+  const int64_t offset = result.rows * spec_.vocab_size;
+  result.rows += std::ssize(progress.wanted);
+  const model::Step step{.tokens = progress.tokens,
+                         .positions = progress.positions,
+                         .sequences = progress.sequences,
+                         .wanted = progress.wanted};
+  transformer_->Forward(step, result.logits.data() + offset, *kernels_);
+  for (size_t i = 0; i < progress.tables.size(); ++i) {
+    progress.tables[i]->Advance(progress.sequences[i].rows);
+  }
+}
+
+Result<StepResult> ModelEngine::Forward(const Batch& batch) {
+  TUTTI_RETURN_IF_ERROR(CheckBatch(batch));
+  int64_t rows = 0;
+  for (const BatchEntry& entry : batch.entries) {
+    memory::PageTable& table = sequences_.at(entry.sequence);
+    const int32_t length = table.length() + static_cast<int32_t>(entry.tokens.size());
+    TUTTI_CHECK(table.Reserve(length), "pages were counted before");
+    rows += LogitRows(entry);
+  }
+  StepResult result;
+  result.logits.resize(static_cast<size_t>(rows * spec_.vocab_size));
+  Progress progress{.batch = batch};
+  while (!progress.done()) {
+    progress.Take(prefill_chunk_, sequences_);
+    if (!progress.tokens.empty()) Compute(progress, result);
+  }
+  return result;
+}
+
+std::string ModelEngine::CheckIntegrity() const {
+  std::string wrong = kv_pool_->CheckIntegrity();
+  int64_t taken = 0;
+  for (const auto& [id, table] : sequences_) {
+    taken += std::ssize(table.pages());
+    if (wrong.empty()) wrong = table.CheckIntegrity();
+  }
+  if (wrong.empty() && taken != kv_pool_->pages() - kv_pool_->free_pages()) {
+    wrong = fmt::format("{} pages are taken, sequences hold {}",
+                        kv_pool_->pages() - kv_pool_->free_pages(), taken);
+  }
+  return wrong;
+}
+
+}  // namespace tutti::engine

@@ -1,0 +1,73 @@
+// The Engine of engine.h on this machine: a checkpoint, its weights, the memory of the sequences
+// and the threads, held together.
+//
+// Ownership: owns all of it; members are declared in the order in which they need each other.
+// Threads: one call at a time. Errors: see engine.h.
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tutti/engine.h"
+#include "tutti/format/checkpoint.h"
+#include "tutti/kernels/context.h"
+#include "tutti/memory/kv_pool.h"
+#include "tutti/memory/page_table.h"
+#include "tutti/model/transformer.h"
+#include "tutti/model/weights.h"
+#include "tutti/os/thread_pool.h"
+#include "tutti/os/topology.h"
+
+namespace tutti::engine {
+
+class ModelEngine : public Engine {
+  struct Private {};  // only Create can name it
+
+ public:
+  static Result<std::unique_ptr<Engine>> Create(format::Checkpoint checkpoint,
+                                                const EngineOptions& options,
+                                                const os::Topology& topology);
+  explicit ModelEngine(Private) {}
+
+  const ModelSpec& spec() const override { return spec_; }
+  const Metadata& metadata() const override { return checkpoint_.metadata; }
+  const VocabSpec* vocab() const override { return checkpoint_.vocab.get(); }
+  int threads() const override { return pool_->size(); }
+  int32_t context() const override { return context_length_; }
+  EngineCosts costs() const override;
+
+  Result<SequenceId> NewSequence() override;
+  void EndSequence(SequenceId id) override;
+  int32_t Length(SequenceId id) const override;
+  void Truncate(SequenceId id, int32_t length) override;
+  Result<StepResult> Forward(const Batch& batch) override;
+  std::string CheckIntegrity() const override;
+
+ private:
+  // One batch on its way through: which rows are next.
+  struct Progress;
+
+  Status LoadModel();
+  Status ReserveMemory(const EngineOptions& options, const os::Topology& topology);
+  Status CheckEntry(const BatchEntry& entry) const;
+  Status CheckBatch(const Batch& batch) const;
+  Status CheckRoom(const Batch& batch) const;
+  void Compute(Progress& progress, StepResult& result);
+
+  format::Checkpoint checkpoint_;
+  ModelSpec spec_;
+  model::Weights weights_;
+  int32_t context_length_ = 0;
+  int32_t prefill_chunk_ = 0;
+  int64_t kv_budget_bytes_ = 0;
+  kernels::KvType kv_type_ = kernels::KvType::kF32;
+  std::unique_ptr<os::ThreadPool> pool_;
+  std::unique_ptr<kernels::KernelContext> kernels_;
+  std::unique_ptr<memory::KvPool> kv_pool_;
+  std::unique_ptr<model::Transformer> transformer_;
+  std::map<SequenceId, memory::PageTable> sequences_;
+  SequenceId next_sequence_ = 0;
+};
+
+}  // namespace tutti::engine

@@ -1,0 +1,89 @@
+// What the parts of a layer share: the step, the rotary tables, the memory, room to compute in.
+//
+// Each part is a function from rows to rows, [rows, dim] -> [rows, dim], that the transformer adds
+// to the residual stream. It sees the rows already normalised, and of the sequences only what its
+// LayerStore keeps; so another way of attending (sparse with an indexer, linear with a state)
+// or another way of carrying the residual (several streams) changes its own file only.
+//
+// Threads: one step at a time; the kernels parallelise inside.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "tutti/kernels/attention.h"
+#include "tutti/kernels/context.h"
+#include "tutti/kernels/matmul.h"
+#include "tutti/kernels/rope.h"
+#include "tutti/kernels/router.h"
+#include "tutti/model/layer_memory.h"
+#include "tutti/model/step.h"
+#include "tutti/model/weights.h"
+#include "tutti/spec/model_spec.h"
+
+namespace tutti::model {
+
+// Buffers that live from step to step and only grow. The shapes are those of the current step.
+struct Scratch {
+  std::vector<float> q;         // [rows, heads * key_dim]
+  std::vector<float> k;         // [rows, kv_heads * key_dim]; latent: [rows, kv_rank + rope_dim]
+  std::vector<float> v;         // [rows, kv_heads * value_dim]
+  std::vector<float> q_latent;  // [rows, q_rank]; then [rows, heads, kv_rank + rope_dim]
+  std::vector<float> attended;  // [rows, heads * value_dim] or [rows, heads * kv_rank]
+  std::vector<float> values;    // latent: [rows, heads * value_dim]
+  std::vector<float> gate, up;  // [rows, inner]
+  std::vector<float> router;    // [rows, experts]
+  std::vector<float> shared;    // [rows, dim]
+  kernels::Routes routes;
+  std::vector<std::vector<const std::byte*>> page_pointers;  // per sequence
+  std::vector<kernels::AttentionJob> attention_jobs;
+};
+
+struct LayerContext {
+  const ModelSpec& model;
+  const LayerSpec& layer;
+  const AttentionSpec& attention;
+  const LayerStore& store;
+  const kernels::RopeTable* rope;  // null: no rotary embedding in this layer
+  const Step& step;
+  Scratch& scratch;
+  kernels::KernelContext& kernels;
+
+  int64_t rows() const { return step.rows(); }
+};
+
+// The buffer's first `count` floats, made larger where needed.
+inline float* Room(std::vector<float>& buffer, int64_t count) {
+  if (std::ssize(buffer) < count) buffer.resize(static_cast<size_t>(count));
+  return buffer.data();
+}
+
+// Null for an empty vector: the kernels' way to say "none".
+inline const float* DataOrNull(const std::vector<float>& values) {
+  return values.empty() ? nullptr : values.data();
+}
+
+// Rows without gaps.
+inline kernels::Activations Rows(const float* data, int64_t rows, int64_t cols) {
+  return {.data = data, .rows = rows, .cols = cols, .stride = cols};
+}
+
+// out = W x (+ bias) for rows without gaps.
+inline kernels::MatMulJob Job(const WeightView& weight, const std::vector<float>& bias,
+                              float* out) {
+  return {.weight = weight, .bias = DataOrNull(bias), .out = out, .out_stride = weight.rows};
+}
+
+// x and out are [rows, model.dim] and do not overlap.
+void GroupedAttention(const LayerContext& c, const AttentionWeights& w, const float* x, float* out);
+void LatentAttention(const LayerContext& c, const AttentionWeights& w, const float* x, float* out);
+void DenseFeedForward(const LayerContext& c, const FeedForwardWeights& w, const float* x,
+                      float* out);
+void MoeFeedForward(const LayerContext& c, const MoeWeights& w, const float* x, float* out);
+
+// Attends with the queries [rows][heads][store key_dim] over everything that is stored, the step's
+// own tokens included, into out [rows][heads][store value_dim].
+void AttendToStore(const LayerContext& c, const float* q, const float* sinks, float* out);
+// Writes the rows' keys and values into the pages of their sequences.
+void StoreRows(const LayerContext& c, const float* keys, const float* values);
+
+}  // namespace tutti::model

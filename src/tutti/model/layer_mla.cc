@@ -1,0 +1,99 @@
+// Multi-head latent attention (arXiv 2405.04434), absorbed: attention runs on the latents as they
+// are remembered. With c the latent of a token, head h has the key k_up[h]^T c and the value
+// v_up[h] c, so
+//
+//   q . (k_up^T c) = (k_up q) . c      and      sum p v_up c = v_up (sum p c)
+//
+// and every head attends to the same rows [c | rotary key]: grouped-query attention with one head
+// of keys whose values are the beginning of the keys. That reads 576 numbers a token instead of
+// 40,960 (DeepSeek-V3), and costs more arithmetic than unfolding only in long prefills.
+#include <cstring>
+
+#include "tutti/kernels/rms_norm.h"
+#include "tutti/model/layer.h"
+
+namespace tutti::model {
+namespace {
+
+// q [rows, heads * key_dim], through the bottleneck where the model has one.
+void ProjectQueries(const LayerContext& c, const AttentionWeights& w, const float* x, float* q) {
+  const int64_t rows = c.rows();
+  const int64_t rank = c.attention.q_rank;
+  if (rank == 0) {
+    const kernels::MatMulJob direct[] = {Job(w.q, {}, q)};
+    kernels::MatMul(Rows(x, rows, c.model.dim), direct, c.kernels);
+    return;
+  }
+  float* latent = Room(c.scratch.q_latent, rows * rank);
+  const kernels::MatMulJob down[] = {Job(w.q_down, {}, latent)};
+  kernels::MatMul(Rows(x, rows, c.model.dim), down, c.kernels);
+  kernels::RmsNormRows(latent, rows, 1, rank, w.q_down_norm, c.model.norm_epsilon, latent, rank,
+                       c.kernels);
+  const kernels::MatMulJob up[] = {Job(w.q, {}, q)};
+  kernels::MatMul(Rows(latent, rows, rank), up, c.kernels);
+}
+
+// kv [rows][latent, normalised | rotary key, turned]: what is remembered.
+void ProjectLatents(const LayerContext& c, const AttentionWeights& w, const float* x, float* kv) {
+  const int64_t rows = c.rows();
+  const int64_t width = w.kv_down.rows;
+  const int64_t rank = c.attention.kv_rank;
+  const kernels::MatMulJob down[] = {Job(w.kv_down, {}, kv)};
+  kernels::MatMul(Rows(x, rows, c.model.dim), down, c.kernels);
+  kernels::RmsNormRows(kv, rows, 1, width, w.kv_down_norm, c.model.norm_epsilon, kv, width,
+                       c.kernels);
+  c.rope->Apply(kv + rank, width, 1, width, c.kernels);
+}
+
+}  // namespace
+
+void LatentAttention(const LayerContext& c, const AttentionWeights& w, const float* x, float* out) {
+  const AttentionSpec& a = c.attention;
+  const int64_t rows = c.rows();
+  const int64_t heads = a.heads;
+  const int64_t rank = a.kv_rank;
+  const int64_t width = w.kv_down.rows;  // latent and rotary key
+  const int64_t rope_dim = width - rank;
+  const int64_t q_width = heads * a.key_dim;
+  const int64_t value_width = heads * a.value_dim;
+
+  float* q = Room(c.scratch.q, rows * q_width);
+  ProjectQueries(c, w, x, q);
+  c.rope->Apply(q + a.nope_dim, q_width, heads, a.key_dim, c.kernels);
+  float* kv = Room(c.scratch.k, rows * width);
+  ProjectLatents(c, w, x, kv);
+  StoreRows(c, kv, nullptr);
+
+  // Queries in the space of the latents: [k_up q_nope | q_rope].
+  float* q_latent = Room(c.scratch.q_latent, rows * heads * width);
+  for (int64_t h = 0; h < heads; ++h) {
+    const kernels::Activations nope{
+        .data = q + h * a.key_dim, .rows = rows, .cols = a.nope_dim, .stride = q_width};
+    const kernels::MatMulJob absorb[] = {{.weight = w.k_up[static_cast<size_t>(h)],
+                                          .out = q_latent + h * width,
+                                          .out_stride = heads * width}};
+    kernels::MatMul(nope, absorb, c.kernels);
+  }
+  for (int64_t i = 0; i < rows * heads; ++i) {
+    std::memcpy(q_latent + i * width + rank, q + i * a.key_dim + a.nope_dim,
+                static_cast<size_t>(rope_dim) * sizeof(float));
+  }
+
+  float* attended = Room(c.scratch.attended, rows * heads * rank);
+  AttendToStore(c, q_latent, nullptr, attended);
+
+  // Values of each head from its mean latent, and back to the width of the model.
+  float* values = Room(c.scratch.values, rows * value_width);
+  for (int64_t h = 0; h < heads; ++h) {
+    const kernels::Activations latents{
+        .data = attended + h * rank, .rows = rows, .cols = rank, .stride = heads * rank};
+    const kernels::MatMulJob unfold[] = {{.weight = w.v_up[static_cast<size_t>(h)],
+                                          .out = values + h * a.value_dim,
+                                          .out_stride = value_width}};
+    kernels::MatMul(latents, unfold, c.kernels);
+  }
+  const kernels::MatMulJob output[] = {Job(w.o, w.o_bias, out)};
+  kernels::MatMul(Rows(values, rows, value_width), output, c.kernels);
+}
+
+}  // namespace tutti::model

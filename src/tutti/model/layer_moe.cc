@@ -1,0 +1,57 @@
+// A mixture of experts (arXiv 1701.06538; fine-grained and shared experts: arXiv 2401.06066).
+//
+//   router logits -> routes: experts and weights for each token      kernels/router.h
+//   tokens grouped by expert, experts computed, sums weighed         kernels/moe.h
+//   the shared experts, as one dense network, gated or not, added
+#include "tutti/kernels/activation.h"
+#include "tutti/kernels/elementwise.h"
+#include "tutti/kernels/moe.h"
+#include "tutti/model/layer.h"
+
+namespace tutti::model {
+namespace {
+
+// out += (sigmoid of the gate) * shared experts
+void AddSharedExperts(const LayerContext& c, const MoeWeights& w, const float* x, float* out) {
+  const int64_t rows = c.rows();
+  const int64_t dim = c.model.dim;
+  float* shared = Room(c.scratch.shared, rows * dim);
+  DenseFeedForward(c, w.shared, x, shared);
+  if (!c.model.moe.shared_gate) {
+    kernels::AddTo({shared, static_cast<size_t>(rows * dim)},
+                   {out, static_cast<size_t>(rows * dim)});
+    return;
+  }
+  float* gate = Room(c.scratch.router, rows);
+  const kernels::MatMulJob job[] = {Job(w.shared_router, {}, gate)};
+  kernels::MatMul(Rows(x, rows, dim), job, c.kernels);
+  kernels::SigmoidInPlace({gate, static_cast<size_t>(rows)});
+  for (int64_t i = 0; i < rows; ++i) {
+    kernels::AddScaledTo({shared + i * dim, static_cast<size_t>(dim)}, gate[i],
+                         {out + i * dim, static_cast<size_t>(dim)});
+  }
+}
+
+}  // namespace
+
+void MoeFeedForward(const LayerContext& c, const MoeWeights& w, const float* x, float* out) {
+  const MoeSpec& spec = c.model.moe;
+  const int64_t rows = c.rows();
+  const int64_t dim = c.model.dim;
+
+  float* logits = Room(c.scratch.router, rows * spec.experts);
+  const kernels::MatMulJob route[] = {Job(w.router, w.router_bias, logits)};
+  kernels::MatMul(Rows(x, rows, dim), route, c.kernels);
+  kernels::Route(spec, logits, rows, DataOrNull(w.selection_bias), c.scratch.routes, c.kernels);
+
+  const kernels::MoeJob experts{.experts = w.experts,
+                                .activation = c.model.activation,
+                                .swiglu_limit = c.model.swiglu_limit,
+                                .out = out,
+                                .out_stride = dim};
+  kernels::MoeExperts(Rows(x, rows, dim), c.scratch.routes, experts, c.kernels);
+
+  if (spec.shared_dim > 0) AddSharedExperts(c, w, x, out);
+}
+
+}  // namespace tutti::model

@@ -1,0 +1,107 @@
+#include "tutti/model/transformer.h"
+
+#include <algorithm>
+
+#include "tutti/kernels/elementwise.h"
+#include "tutti/kernels/rms_norm.h"
+#include "tutti/tensor/decode.h"
+
+namespace tutti::model {
+
+Transformer::Transformer(const ModelSpec& spec, const Weights& weights, const memory::KvPool& pool,
+                         kernels::KvType kv_type)
+    : spec_(spec), weights_(weights) {
+  for (size_t i = 0; i < spec.layers.size(); ++i) {
+    stores_.emplace_back(MemoryOf(spec, spec.layers[i], kv_type), pool.LayerOffset(i));
+  }
+  for (const RopeSpec& rope : spec.rope) ropes_.emplace_back(rope);
+}
+
+void Transformer::Forward(const Step& step, float* logits, kernels::KernelContext& kernels) {
+  Embed(step);
+  FillRotaryTables(step);
+  for (size_t i = 0; i < spec_.layers.size(); ++i) Layer(i, step, kernels);
+  Logits(step, logits, kernels);
+}
+
+void Transformer::Layer(size_t index, const Step& step, kernels::KernelContext& kernels) {
+  const LayerSpec& layer = spec_.layers[index];
+  const LayerWeights& w = weights_.layers[index];
+  const int64_t rows = step.rows();
+  const LayerContext context{
+      .model = spec_,
+      .layer = layer,
+      .attention = spec_.attention[static_cast<size_t>(layer.attention)],
+      .store = stores_[index],
+      .rope = layer.rope < 0 ? nullptr : &ropes_[static_cast<size_t>(layer.rope)],
+      .step = step,
+      .scratch = scratch_,
+      .kernels = kernels};
+
+  Norm(w.attention_norm, rows, kernels);
+  if (context.attention.kind == AttentionKind::kLatent) {
+    LatentAttention(context, w.attention, normed_.data(), branch_.data());
+  } else {
+    GroupedAttention(context, w.attention, normed_.data(), branch_.data());
+  }
+  AddBranch(rows, kernels);
+
+  Norm(w.ffn_norm, rows, kernels);
+  if (layer.moe) {
+    MoeFeedForward(context, w.moe, normed_.data(), branch_.data());
+  } else {
+    DenseFeedForward(context, w.dense, normed_.data(), branch_.data());
+  }
+  AddBranch(rows, kernels);
+}
+
+void Transformer::Embed(const Step& step) {
+  const int64_t dim = spec_.dim;
+  Room(residual_, step.rows() * dim);
+  Room(normed_, step.rows() * dim);
+  Room(branch_, step.rows() * dim);
+  for (int64_t i = 0; i < step.rows(); ++i) {
+    const std::span<float> row(residual_.data() + i * dim, static_cast<size_t>(dim));
+    tensor::DecodeRow(weights_.embedding, step.tokens[static_cast<size_t>(i)], row);
+    if (spec_.embedding_scale != 1) kernels::ScaleInPlace(spec_.embedding_scale, row);
+  }
+}
+
+void Transformer::FillRotaryTables(const Step& step) {
+  for (kernels::RopeTable& rope : ropes_) rope.Fill(step.positions);
+}
+
+void Transformer::Norm(const std::vector<float>& weight, int64_t rows,
+                       kernels::KernelContext& kernels) {
+  kernels::RmsNormRows(residual_.data(), rows, 1, spec_.dim, weight, spec_.norm_epsilon,
+                       normed_.data(), spec_.dim, kernels);
+}
+
+void Transformer::AddBranch(int64_t rows, kernels::KernelContext& kernels) {
+  const int64_t dim = spec_.dim;
+  // Rows by the thousand are worth waking the team for, a few are not.
+  kernels.pool.ParallelFor(rows, 16, [&](int64_t begin, int64_t end) {
+    const auto size = static_cast<size_t>((end - begin) * dim);
+    kernels::AddTo({branch_.data() + begin * dim, size}, {residual_.data() + begin * dim, size});
+  });
+}
+
+void Transformer::Logits(const Step& step, float* logits, kernels::KernelContext& kernels) {
+  const int64_t rows = std::ssize(step.wanted);
+  if (rows == 0) return;
+  const int64_t dim = spec_.dim;
+  for (int64_t i = 0; i < rows; ++i) {
+    const int64_t row = step.wanted[static_cast<size_t>(i)];
+    std::copy_n(residual_.data() + row * dim, dim, branch_.data() + i * dim);
+  }
+  kernels::RmsNormRows(branch_.data(), rows, 1, dim, weights_.output_norm, spec_.norm_epsilon,
+                       normed_.data(), dim, kernels);
+  const kernels::MatMulJob output[] = {Job(weights_.output, {}, logits)};
+  kernels::MatMul(Rows(normed_.data(), rows, dim), output, kernels);
+  if (spec_.logit_scale != 1) {
+    kernels::ScaleInPlace(spec_.logit_scale,
+                          {logits, static_cast<size_t>(rows * spec_.vocab_size)});
+  }
+}
+
+}  // namespace tutti::model

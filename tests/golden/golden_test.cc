@@ -1,0 +1,184 @@
+// Every architecture against what another implementation computed, from both kinds of checkpoint,
+// in exact arithmetic: all recorded logits within 1e-4 of their range and the same greedy
+// continuation. Then the promises about batches: however the tokens are cut into calls, the bits
+// are the same.
+#include <cstdio>
+
+#include "tests/golden/golden_model.h"
+
+namespace tutti {
+namespace {
+
+using testing::Golden;
+using testing::GoldenPrompt;
+
+constexpr float kTolerance = 1e-4f;  // of the logits' range; measured differences are below 1e-5
+
+struct Case {
+  std::string name;
+  std::filesystem::path model;
+  std::filesystem::path golden;
+};
+
+void PrintTo(const Case& c, std::ostream* out) { *out << c.model.string(); }
+
+const char* const kModels[] = {
+    "llama2",       "llama3_rope",   "mistral_window", "qwen2_bias",      "qwen3_dense",
+    "mixtral",      "olmoe",         "qwen2_moe",      "qwen3_moe",       "deepseek_v2_lite",
+    "deepseek_v2",  "deepseek_v3",   "kimi_k2",        "glm4_moe",        "minimax_m2",
+    "hunyuan_a13b", "gpt_oss",       "ernie4_5_moe",   "deepseek_v3_fp8", "minimax_m2_fp8",
+    "kimi_k2_int4", "gpt_oss_mxfp4", "llama_wide",     "qwen3_moe_wide"};
+
+void AddGguf(const std::filesystem::path& folder, const std::string& file,
+             const std::filesystem::path& golden, std::vector<Case>& cases) {
+  const std::filesystem::path path = folder / (file + ".gguf");
+  if (!std::filesystem::exists(path)) return;
+  // Its own numbers, where the rule of GGUF's readers differs from the published code.
+  const std::filesystem::path own = folder / (file + ".golden.safetensors");
+  cases.push_back({file + "_gguf", path, std::filesystem::exists(own) ? own : golden});
+}
+
+std::vector<Case> CasesIn(const std::filesystem::path& models, const std::filesystem::path& gguf) {
+  std::vector<Case> cases;
+  for (const std::string name : kModels) {
+    const std::filesystem::path golden = models / name / "golden.safetensors";
+    if (std::filesystem::exists(golden)) cases.push_back({name, models / name, golden});
+    AddGguf(gguf, name, golden, cases);
+  }
+  return cases;
+}
+
+// The models of the repository, and all others where the shared fixtures are there.
+std::vector<Case> AllCases() {
+  const auto here = std::filesystem::path(TUTTI_SOURCE_DIR) / "tests/golden/models";
+  std::vector<Case> cases = CasesIn(here, here / "gguf");
+  const auto shared = testing::SharedFixture("golden");
+  const auto gguf = testing::SharedFixture("gguf");
+  if (!std::filesystem::exists(shared)) {
+    std::fprintf(stderr, "SKIPPED: %s is not there; only the repository's models are tested\n",
+                 shared.c_str());
+    return cases;
+  }
+  cases = CasesIn(shared, gguf);
+  for (const auto& entry : std::filesystem::directory_iterator(gguf)) {
+    // llama_wide-Q4_K_M.gguf and its like, with numbers of their own.
+    const std::string stem = entry.path().stem().string();
+    if (entry.path().extension() != ".gguf" || stem.find("_wide-") == std::string::npos) continue;
+    AddGguf(gguf, stem, gguf / (stem + ".golden.safetensors"), cases);
+  }
+  const auto golden = shared / "qwen3_moe/golden.safetensors";
+  cases.push_back({"qwen3_moe_v2", gguf / "qwen3_moe-v2.gguf", golden});
+  cases.push_back({"qwen3_moe_split", gguf / "split/qwen3_moe-split-00001-of-00004.gguf", golden});
+  return cases;
+}
+
+class GoldenTest : public ::testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    golden_ = testing::ReadGolden(GetParam().golden);
+    // Two threads also on one processor, a small chunk, and room for all prompts at once.
+    EngineOptions options{.threads = 2, .exact = true, .prefill_chunk = 64};
+    engine_ = testing::LoadEngine(GetParam().model, options);
+    ASSERT_NE(engine_, nullptr);
+    options.kv_budget_bytes = 4 * engine_->costs().kv_budget_bytes;
+    engine_ = testing::LoadEngine(GetParam().model, options);
+    ASSERT_NE(engine_, nullptr);
+  }
+  void TearDown() override {
+    if (engine_ == nullptr) return;
+    EXPECT_EQ(engine_->CheckIntegrity(), "");
+  }
+
+  std::vector<float> Logits(const TokenIds& ids) { return testing::LogitsOf(*engine_, ids); }
+
+  Golden golden_;
+  std::unique_ptr<Engine> engine_;
+};
+
+TEST_P(GoldenTest, LogitsAndGreedyContinuation) {
+  float worst = 0;
+  for (const GoldenPrompt& prompt : golden_.prompts) {
+    const float error = golden_.max_error(prompt, Logits(prompt.ids));
+    EXPECT_LE(error, kTolerance) << prompt.ids.size() << " tokens";
+    worst = std::max(worst, error);
+  }
+  const TokenIds greedy =
+      testing::Greedy(*engine_, golden_.greedy_prompt, golden_.greedy_ids.size());
+  EXPECT_EQ(greedy, golden_.greedy_ids);
+  const auto same = std::mismatch(greedy.begin(), greedy.end(), golden_.greedy_ids.begin());
+  std::printf("golden %-28s logits %.1e of range, greedy %zd of %zu\n", GetParam().name.c_str(),
+              worst, same.first - greedy.begin(), golden_.greedy_ids.size());
+}
+
+// Both kinds of checkpoint give the same weights, so one of them is enough here.
+class BatchTest : public GoldenTest {};
+
+// Whole prompt, chunks of any size, one by one: the same bits.
+TEST_P(BatchTest, CutsOfThePromptChangeNoBit) {
+  const TokenIds& ids = golden_.prompts[2].ids;
+  const std::vector<float> whole = Logits(ids);
+  for (const size_t piece : {size_t{1}, size_t{7}, size_t{32}}) {
+    const SequenceId sequence = *engine_->NewSequence();
+    std::vector<float> logits;
+    for (size_t at = 0; at < ids.size(); at += piece) {
+      const auto tokens = std::span(ids).subspan(at, std::min(piece, ids.size() - at));
+      const auto result = engine_->Forward(
+          {{{.sequence = sequence, .tokens = tokens, .logits = LogitsWanted::kAll}}});
+      ASSERT_TRUE(result.ok()) << result.status().message();
+      logits.insert(logits.end(), result->logits.begin(), result->logits.end());
+    }
+    engine_->EndSequence(sequence);
+    EXPECT_EQ(logits, whole) << "in pieces of " << piece;
+  }
+}
+
+// Sequences of different lengths together, then one more token each: as one by one.
+TEST_P(BatchTest, CompanyChangesNoBit) {
+  std::vector<std::vector<float>> alone;
+  std::vector<SequenceId> sequences;
+  Batch batch;
+  for (const GoldenPrompt& prompt : golden_.prompts) {
+    alone.push_back(Logits(prompt.ids));
+    sequences.push_back(*engine_->NewSequence());
+    const auto head = std::span(prompt.ids).first(prompt.ids.size() - 1);
+    batch.entries.push_back(
+        {.sequence = sequences.back(), .tokens = head, .logits = LogitsWanted::kNone});
+  }
+  auto result = engine_->Forward(batch);
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  EXPECT_EQ(result->rows, 0);
+  for (size_t i = 0; i < batch.entries.size(); ++i) {
+    batch.entries[i].tokens = std::span(golden_.prompts[i].ids).last(1);
+    batch.entries[i].logits = LogitsWanted::kLast;
+  }
+  result = engine_->Forward(batch);
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  const auto vocab = static_cast<size_t>(engine_->spec().vocab_size);
+  ASSERT_EQ(result->logits.size(), batch.entries.size() * vocab);
+  for (size_t i = 0; i < batch.entries.size(); ++i) {
+    EXPECT_TRUE(std::equal(alone[i].end() - static_cast<int64_t>(vocab), alone[i].end(),
+                           result->logits.begin() + static_cast<int64_t>(i * vocab)))
+        << "prompt " << i;
+    engine_->EndSequence(sequences[i]);
+  }
+}
+
+std::vector<Case> BatchCases() {
+  std::vector<Case> cases = AllCases();
+  std::erase_if(cases, [](const Case& c) {
+    return c.model.extension() == ".gguf" && c.name.find("Q4_K_M") == std::string::npos;
+  });
+  return cases;
+}
+
+std::string NameOfCase(const ::testing::TestParamInfo<Case>& param) {
+  std::string name = param.param.name;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, GoldenTest, ::testing::ValuesIn(AllCases()), NameOfCase);
+INSTANTIATE_TEST_SUITE_P(Models, BatchTest, ::testing::ValuesIn(BatchCases()), NameOfCase);
+
+}  // namespace
+}  // namespace tutti
