@@ -38,6 +38,8 @@ void AddGguf(const std::filesystem::path& folder, const std::string& file,
   cases.push_back({file + "_gguf", path, std::filesystem::exists(own) ? own : golden});
 }
 
+// Folders of models, and GGUFs of them; quantised files ("llama_wide-Q4_K_M") bring their own
+// numbers.
 std::vector<Case> CasesIn(const std::filesystem::path& models, const std::filesystem::path& gguf) {
   std::vector<Case> cases;
   for (const std::string name : kModels) {
@@ -45,28 +47,36 @@ std::vector<Case> CasesIn(const std::filesystem::path& models, const std::filesy
     if (std::filesystem::exists(golden)) cases.push_back({name, models / name, golden});
     AddGguf(gguf, name, golden, cases);
   }
+  std::vector<std::string> quantised;
+  for (const auto& entry : std::filesystem::directory_iterator(gguf)) {
+    const std::string stem = entry.path().stem().string();
+    if (entry.path().extension() == ".gguf" && stem.find("_wide-") != std::string::npos) {
+      quantised.push_back(stem);
+    }
+  }
+  std::sort(quantised.begin(), quantised.end());
+  for (const std::string& stem : quantised) {
+    AddGguf(gguf, stem, gguf / (stem + ".golden.safetensors"), cases);
+  }
   return cases;
 }
 
-// The models of the repository, and all others where the shared fixtures are there.
-std::vector<Case> AllCases() {
+std::vector<Case> RepositoryCases() {
   const auto here = std::filesystem::path(TUTTI_SOURCE_DIR) / "tests/golden/models";
-  std::vector<Case> cases = CasesIn(here, here / "gguf");
-  const auto shared = testing::SharedFixture("golden");
+  return CasesIn(here, here / "gguf");
+}
+
+// All models, where the shared fixtures are there; none otherwise.
+std::vector<Case> SharedCases() {
+  const auto models = testing::SharedFixture("golden");
   const auto gguf = testing::SharedFixture("gguf");
-  if (!std::filesystem::exists(shared)) {
+  if (!std::filesystem::exists(models)) {
     std::fprintf(stderr, "SKIPPED: %s is not there; only the repository's models are tested\n",
-                 shared.c_str());
-    return cases;
+                 models.c_str());
+    return {};
   }
-  cases = CasesIn(shared, gguf);
-  for (const auto& entry : std::filesystem::directory_iterator(gguf)) {
-    // llama_wide-Q4_K_M.gguf and its like, with numbers of their own.
-    const std::string stem = entry.path().stem().string();
-    if (entry.path().extension() != ".gguf" || stem.find("_wide-") == std::string::npos) continue;
-    AddGguf(gguf, stem, gguf / (stem + ".golden.safetensors"), cases);
-  }
-  const auto golden = shared / "qwen3_moe/golden.safetensors";
+  std::vector<Case> cases = CasesIn(models, gguf);
+  const auto golden = models / "qwen3_moe/golden.safetensors";
   cases.push_back({"qwen3_moe_v2", gguf / "qwen3_moe-v2.gguf", golden});
   cases.push_back({"qwen3_moe_split", gguf / "split/qwen3_moe-split-00001-of-00004.gguf", golden});
   return cases;
@@ -164,7 +174,7 @@ TEST_P(BatchTest, CompanyChangesNoBit) {
 }
 
 std::vector<Case> BatchCases() {
-  std::vector<Case> cases = AllCases();
+  std::vector<Case> cases = RepositoryCases();
   std::erase_if(cases, [](const Case& c) {
     return c.model.extension() == ".gguf" && c.name.find("Q4_K_M") == std::string::npos;
   });
@@ -177,8 +187,11 @@ std::string NameOfCase(const ::testing::TestParamInfo<Case>& param) {
   return name;
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, GoldenTest, ::testing::ValuesIn(AllCases()), NameOfCase);
-INSTANTIATE_TEST_SUITE_P(Models, BatchTest, ::testing::ValuesIn(BatchCases()), NameOfCase);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(GoldenTest);
+INSTANTIATE_TEST_SUITE_P(Repository, GoldenTest, ::testing::ValuesIn(RepositoryCases()),
+                         NameOfCase);
+INSTANTIATE_TEST_SUITE_P(Shared, GoldenTest, ::testing::ValuesIn(SharedCases()), NameOfCase);
+INSTANTIATE_TEST_SUITE_P(Repository, BatchTest, ::testing::ValuesIn(BatchCases()), NameOfCase);
 
 }  // namespace
 }  // namespace tutti
