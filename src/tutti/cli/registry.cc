@@ -5,10 +5,12 @@ namespace tutti::cli {
 
 // Each is defined in its command_<name>.cc.
 std::unique_ptr<Command> MakeCompletionCommand();
+std::unique_ptr<Command> MakeConvertCommand();
 std::unique_ptr<Command> MakeHelpCommand();
 
 std::span<const CommandEntry> Commands() {
   static constexpr CommandEntry kCommands[] = {
+      {"convert", "Write a model as a GGUF file", MakeConvertCommand},
       {"completion", "Print the completion script of a shell", MakeCompletionCommand},
       {"help", "Explain a command", MakeHelpCommand},
   };
