@@ -111,9 +111,10 @@ void AddExperts(const model::MoeWeights& moe, const ModelSpec& spec, const model
     up.push_back(expert.up);
     down.push_back(expert.down);
     if (!spec.moe.expert_bias) continue;
-    out.Append(n.expert_gate + ".bias", expert.gate_bias);
-    out.Append(n.expert_up + ".bias", expert.up_bias);
-    out.Append(n.expert_down + ".bias", expert.down_bias);
+    const auto inner = static_cast<size_t>(spec.moe.expert_dim);
+    out.Append(n.expert_gate + ".bias", {expert.gate_bias, inner});
+    out.Append(n.expert_up + ".bias", {expert.up_bias, inner});
+    out.Append(n.expert_down + ".bias", {expert.down_bias, static_cast<size_t>(spec.dim)});
   }
   out.Stack(n.expert_gate, std::move(gate));
   out.Stack(n.expert_up, std::move(up));
