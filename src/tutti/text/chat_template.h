@@ -1,10 +1,12 @@
 // Chat templates: Jinja as the model publishers use it, in a sandbox with budgets.
 //
 // Immutable after Parse; any thread may render. A template can loop, recurse and build strings only
-// within `Budget`; whatever it does, rendering ends with text or with a Status (docs/formats).
+// within `TemplateBudget`; whatever it does, rendering ends with text or with a Status
+// (docs/formats/chat_templates.md).
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,22 +15,25 @@
 
 namespace tutti::text {
 
+// Chosen so that the worst template ends within about 50 ms, while a conversation of a million
+// characters renders. Reaching one is kResource.
 struct TemplateBudget {
-  uint64_t steps = 5'000'000;           // evaluated nodes
-  uint32_t depth = 200;                 // nested calls and expressions
-  uint64_t output_bytes = 32u << 20;
-  uint64_t memory_bytes = 256u << 20;   // values alive or ever made, whichever is simpler to bound
+  uint64_t steps = 1'000'000;  // evaluated nodes, and 32 bytes looked at
+  uint32_t depth = 400;        // nested blocks and brackets, calls and values
+  uint64_t output_bytes = 16u << 20;
+  uint64_t memory_bytes = 64u << 20;  // all values ever made while rendering
 };
 
 // A stretch of rendered text and where it came from. Only template text may contain control tokens;
-// what users wrote is encoded without them.
+// what users wrote is encoded without them. Segments are marks on one text: the tokenizer must
+// treat neighbours as joined.
 struct RenderedSegment {
   std::string text;
   bool from_template = true;
 };
 
 struct RenderResult {
-  std::vector<RenderedSegment> segments;
+  std::vector<RenderedSegment> segments;  // neighbours differ in their origin; none is empty
   std::string Text() const;
 };
 
@@ -42,12 +47,23 @@ class ChatTemplate {
 
   // `variables_json` is a JSON object: messages, tools, add_generation_prompt, ... Key order is
   // kept. `now` ("2026-01-15T12:34:56", local time) is what strftime_now sees.
+  //
+  // Errors: kData for bad JSON, for what Jinja refuses (with line and column) and for the
+  // template's own raise_exception (see RaisedMessage); kResource where a budget is spent.
   Result<RenderResult> Render(std::string_view variables_json, std::string_view now) const;
 
  private:
-  struct Program;
-  explicit ChatTemplate(std::unique_ptr<Program> program);
-  std::unique_ptr<Program> program_;
+  struct Parsed;
+  explicit ChatTemplate(std::unique_ptr<Parsed> parsed);
+  std::unique_ptr<Parsed> parsed_;
 };
+
+// The message a template passed to raise_exception, if that is what the status reports.
+inline constexpr std::string_view kRaisedPrefix = "the chat template refuses: ";
+std::optional<std::string_view> RaisedMessage(const Status& status);
+
+// bos_token, eos_token and the like: their text counts as the template's, because it is the
+// model's. All other variables are the user's.
+bool IsModelVariable(std::string_view name);
 
 }  // namespace tutti::text
