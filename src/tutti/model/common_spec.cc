@@ -84,10 +84,13 @@ AttentionSpec ReadAttention(SpecReader& r, int32_t dim) {
   attention.key_dim = r.Int({"head_dim", "attention.key_length"}, head_dim);
   attention.value_dim = r.Int({"", "attention.value_length"}, attention.key_dim);
   attention.scale = static_cast<float>(1 / std::sqrt(std::max(1, attention.key_dim)));
+  const auto has_bias = [&](std::string_view hugging_face, std::string_view gguf) {
+    return r.HasTensor(r.gguf() ? fmt::format("blk.0.{}.bias", gguf)
+                                : fmt::format("model.layers.0.self_attn.{}.bias", hugging_face));
+  };
   attention.qkv_bias =
-      r.HasTensor(r.gguf() ? "blk.0.attn_q.bias" : "model.layers.0.self_attn.q_proj.bias");
-  attention.output_bias =
-      r.HasTensor(r.gguf() ? "blk.0.attn_output.bias" : "model.layers.0.self_attn.o_proj.bias");
+      has_bias("q_proj", "attn_q") || has_bias("k_proj", "attn_k") || has_bias("v_proj", "attn_v");
+  attention.output_bias = has_bias("o_proj", "attn_output");
   return attention;
 }
 

@@ -4,6 +4,8 @@
 // kUnsupported for a form of storage that Tutti cannot compute with yet.
 #pragma once
 #include <cstddef>
+#include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +31,12 @@ class WeightFinder {
                                      int64_t rows, int64_t cols) const;
   Result<std::vector<float>> Vector(const std::string& name, int64_t size) const;
 
+  // A weight that is there and not needed (the same numbers come in another form).
+  void Ignore(std::string_view name);
+  // A tensor in one of the model's layers that nobody asked for means that the checkpoint computes
+  // something we do not know of: kUnsupported with its name. `prefix` is TensorNames::layer_prefix.
+  Status CheckNothingLeft(std::string_view prefix, int64_t layers) const;
+
   // Copies that no published tensor has. Plain numbers keep their type, everything else becomes
   // F32.
   tensor::WeightView Transposed(const tensor::WeightView& matrix) const;
@@ -42,6 +50,7 @@ class WeightFinder {
 
   const ModelSource& source_;
   std::vector<std::vector<std::byte>>& owned_;
+  mutable std::set<std::string, std::less<>> used_;  // names without ".weight"
 };
 
 }  // namespace tutti::model

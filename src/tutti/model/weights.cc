@@ -30,6 +30,9 @@ class Loader {
 
   Status LoadEnds(Weights& weights);
   Status LoadLayer(int64_t index, LayerWeights& layer);
+  Status CheckNothingLeft() const {
+    return find_.CheckNothingLeft(names_.layer_prefix, std::ssize(spec_.layers));
+  }
 
  private:
   Status LoadGrouped(const LayerNames& in, const AttentionSpec& spec, AttentionWeights& a);
@@ -120,6 +123,7 @@ Status Loader::LoadLatent(const LayerNames& in, const AttentionSpec& spec, int64
 Status Loader::LoadLatentUnfolding(const LayerNames& in, const AttentionSpec& spec,
                                    AttentionWeights& a) {
   if (!names_.k_b.empty() && find_.Has(in(names_.k_b))) {
+    find_.Ignore(in(names_.kv_b));  // some files have both
     for (int64_t h = 0; h < spec.heads; ++h) {
       TUTTI_ASSIGN_OR_RETURN(
           WeightView k, find_.OfStack(in(names_.k_b), h, spec.heads, spec.kv_rank, spec.nope_dim));
@@ -388,6 +392,7 @@ Result<Weights> LoadWeights(const ModelSpec& spec, const TensorNames& names,
   for (int64_t i = 0; i < std::ssize(spec.layers); ++i) {
     TUTTI_RETURN_IF_ERROR(loader.LoadLayer(i, weights.layers.emplace_back()));
   }
+  TUTTI_RETURN_IF_ERROR(loader.CheckNothingLeft());
   return weights;
 }
 

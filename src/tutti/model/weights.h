@@ -79,7 +79,8 @@ struct Weights {
 };
 
 // Errors: kData for a missing tensor ("... is the checkpoint complete?") or one of another shape
-// than the description wants, kUnsupported for a form of storage that Tutti cannot compute with.
+// than the description wants, kUnsupported for a form of storage that Tutti cannot compute with
+// or a tensor in a layer that the architecture does not have.
 Result<Weights> LoadWeights(const ModelSpec& spec, const TensorNames& names,
                             const ModelSource& source);
 
