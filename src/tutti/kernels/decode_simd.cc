@@ -17,6 +17,8 @@
 // foreach_target.h must come first.
 #include <hwy/highway.h>
 
+#include "tutti/kernels/small_float-inl.h"
+
 // Every block format is decoded in two steps: unpack the codes of a block to bytes on the stack, in
 // order; then bytes to floats, times a scale (and minus a minimum) per group. Multiplication and
 // subtraction stay apart (no fused operation), so that the results are those of the scalar decoder.
@@ -302,106 +304,24 @@ HWY_INLINE int64_t ForWholeVectors(int64_t count, const Body& body) {
   return i;
 }
 
-// Small floats by their bits: E4M3, E5M2 and, where there is no instruction for it, F16.
-struct E4M3 {
-  using Code = uint8_t;
-  static constexpr int kMantissaBits = 3;
-  static constexpr int kBias = 7;
-  static constexpr uint32_t kMagnitude = 0x7f;  // all bits but the sign
-  static constexpr uint32_t kSpecial = 0x7f;    // from here on: NaN
-  static constexpr float kUnit = 0x1p-9f;       // the last place of a subnormal
-  static float ToFloat(Code code) { return tensor::E4M3ToFloat(code); }
-};
-struct E5M2 {
-  using Code = uint8_t;
-  static constexpr int kMantissaBits = 2;
-  static constexpr int kBias = 15;
-  static constexpr uint32_t kMagnitude = 0x7f;
-  static constexpr uint32_t kSpecial = 0x7c;  // infinity, then NaN
-  static constexpr float kUnit = 0x1p-16f;
-  static float ToFloat(Code code) { return tensor::E5M2ToFloat(code); }
-};
-struct F16 {
-  using Code = uint16_t;
-  static constexpr int kMantissaBits = 10;
-  static constexpr int kBias = 15;
-  static constexpr uint32_t kMagnitude = 0x7fff;
-  static constexpr uint32_t kSpecial = 0x7c00;
-  static constexpr float kUnit = 0x1p-24f;
-  static float ToFloat(Code code) { return tensor::F16ToFloat(code); }
-};
-
-// The floats of a vector of codes, widened to 32 bits each.
-template <class Format>
-HWY_INLINE hn::Vec<F32Tag> FloatOfCode(hn::Vec<hn::Rebind<uint32_t, F32Tag>> code) {
-  constexpr int kShift = 23 - Format::kMantissaBits;
-  const F32Tag df;
-  const hn::Rebind<uint32_t, F32Tag> d32;
-  const auto magnitude = hn::And(code, hn::Set(d32, Format::kMagnitude));
-  const auto sign =
-      hn::ShiftLeft < sizeof(typename Format::Code) == 1 ? 24 : 16 > (hn::Xor(code, magnitude));
-  const auto shifted = hn::ShiftLeft<kShift>(magnitude);
-  const auto normal = hn::Add(shifted, hn::Set(d32, (127u - Format::kBias) << 23));
-  const auto subnormal = hn::BitCast(
-      d32,
-      hn::Mul(hn::ConvertTo(df, hn::BitCast(I32Tag(), magnitude)), hn::Set(df, Format::kUnit)));
-  // E4M3: the last code, whose mantissa is not zero, becomes NaN like those of the others.
-  const auto special = hn::Or(shifted, hn::Set(d32, 0x7f800000u));
-  const auto is_subnormal = hn::Lt(magnitude, hn::Set(d32, 1u << Format::kMantissaBits));
-  const auto is_special = hn::Gt(magnitude, hn::Set(d32, Format::kSpecial - 1));
-  const auto bits =
-      hn::IfThenElse(is_special, special, hn::IfThenElse(is_subnormal, subnormal, normal));
-  return hn::BitCast(df, hn::Or(bits, sign));
-}
-
 // out[i] = value of code i, times scale if `scaled`.
 template <class Format>
-HWY_INLINE void DecodeSmallFloats(const std::byte* data, int64_t count, bool scaled, float scale,
-                                  float* out) {
-  using Code = typename Format::Code;
+HWY_INLINE void DecodeFloats(const std::byte* data, int64_t count, bool scaled, float scale,
+                             float* out) {
   const F32Tag df;
-  const hn::Rebind<Code, F32Tag> d_code;
-  const hn::Rebind<uint32_t, F32Tag> d32;
-  const auto* from = reinterpret_cast<const Code*>(data);
+  const auto* from = reinterpret_cast<const typename Format::Code*>(data);
   const auto vscale = hn::Set(df, scale);
   int64_t i = ForWholeVectors(count, [&](int64_t at) HWY_ATTR {
-    auto value = FloatOfCode<Format>(hn::PromoteTo(d32, hn::LoadU(d_code, from + at)));
+    auto value = Format::Load(df, from + at);
     if (scaled) value = hn::Mul(value, vscale);
     hn::StoreU(value, df, out + at);
   });
   for (; i < count; ++i) {
-    Code code;
-    std::memcpy(&code, data + i * static_cast<int64_t>(sizeof(Code)), sizeof(Code));
+    typename Format::Code code;
+    std::memcpy(&code, from + i, sizeof(code));
     const float value = Format::ToFloat(code);
     out[i] = scaled ? value * scale : value;
   }
-}
-
-HWY_INLINE void DecodeF16(const std::byte* data, int64_t cols, float* out) {
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
-  const F32Tag df;
-  const hn::Rebind<hwy::float16_t, F32Tag> d16;
-  const auto* from = reinterpret_cast<const hwy::float16_t*>(data);
-  int64_t i = ForWholeVectors(cols, [&](int64_t at) HWY_ATTR {
-    hn::StoreU(hn::PromoteTo(df, hn::LoadU(d16, from + at)), df, out + at);
-  });
-  for (; i < cols; ++i) out[i] = tensor::F16ToFloat(tensor::LoadU16(data + 2 * i));
-#else
-  // Highway's own conversion, where it has to emulate it, makes numbers of infinities.
-  DecodeSmallFloats<F16>(data, cols, false, 1, out);
-#endif
-}
-
-HWY_INLINE void DecodeBF16(const std::byte* data, int64_t cols, float* out) {
-  const F32Tag df;
-  const hn::Rebind<uint16_t, F32Tag> d16;
-  const hn::Rebind<uint32_t, F32Tag> d32;
-  const auto* from = reinterpret_cast<const uint16_t*>(data);
-  int64_t i = ForWholeVectors(cols, [&](int64_t at) HWY_ATTR {
-    const auto bits = hn::ShiftLeft<16>(hn::PromoteTo(d32, hn::LoadU(d16, from + at)));
-    hn::StoreU(hn::BitCast(df, bits), df, out + at);
-  });
-  for (; i < cols; ++i) out[i] = tensor::BF16ToFloat(tensor::LoadU16(data + 2 * i));
 }
 
 // Values c and c + 1 of a row share a byte: nibbles of 16 bytes in pairs, low ones first.
@@ -441,15 +361,16 @@ HWY_INLINE void DecodePairs(const tensor::WeightView& w, int64_t row, const std:
 }
 
 template <class Format>
-HWY_INLINE void DecodeFloat8Row(const tensor::WeightView& w, int64_t row, const std::byte* data,
-                                float* out) {
+HWY_INLINE void DecodeFloatRow(const tensor::WeightView& w, int64_t row, const std::byte* data,
+                               float* out) {
   if (w.scales == nullptr) {
-    DecodeSmallFloats<Format>(data, w.cols, false, 1, out);
+    DecodeFloats<Format>(data, w.cols, false, 1, out);
     return;
   }
+  constexpr auto kSize = static_cast<int64_t>(sizeof(typename Format::Code));
   tensor::ForEachScale(
       tensor::ScalesOfRow(w, row), w.cols, [&](int64_t begin, int64_t end, float scale) HWY_ATTR {
-        DecodeSmallFloats<Format>(data + begin, end - begin, true, scale, out + begin);
+        DecodeFloats<Format>(data + begin * kSize, end - begin, true, scale, out + begin);
       });
 }
 
@@ -459,19 +380,20 @@ bool DecodeRowSimd(const tensor::WeightView& w, int64_t row, float* out) {
   const int64_t cols = w.cols;
   const bool whole_groups = w.cols % 32 == 0 && w.scale_block_cols % 32 == 0;
   switch (w.dtype) {
+    case DType::kF32:
+      DecodeFloatRow<StoredF32>(w, row, data, out);
+      return true;
     case DType::kF16:
-      if (w.scales != nullptr) return false;
-      DecodeF16(data, cols, out);
+      DecodeFloatRow<StoredF16>(w, row, data, out);
       return true;
     case DType::kBF16:
-      if (w.scales != nullptr) return false;
-      DecodeBF16(data, cols, out);
+      DecodeFloatRow<StoredBF16>(w, row, data, out);
       return true;
     case DType::kF8E4M3:
-      DecodeFloat8Row<E4M3>(w, row, data, out);
+      DecodeFloatRow<StoredE4M3>(w, row, data, out);
       return true;
     case DType::kF8E5M2:
-      DecodeFloat8Row<E5M2>(w, row, data, out);
+      DecodeFloatRow<StoredE5M2>(w, row, data, out);
       return true;
     case DType::kQ4_0:
       DecodeBlocks<tensor::BlockQ4_0, 32>(data, cols, out);

@@ -33,7 +33,11 @@ uint64_t ReadAll(const uint64_t* words, size_t count) {
     s2 = hn::Add(s2, hn::LoadU(d, words + i + 2 * lanes));
     s3 = hn::Add(s3, hn::LoadU(d, words + i + 3 * lanes));
   }
-  return hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(s0, s1), hn::Add(s2, s3))));
+  HWY_ALIGN uint64_t sums[HWY_MAX_BYTES / sizeof(uint64_t)];
+  hn::Store(hn::Add(hn::Add(s0, s1), hn::Add(s2, s3)), d, sums);
+  uint64_t sum = 0;
+  for (size_t i = 0; i < lanes; ++i) sum += sums[i];
+  return sum;
 }
 
 }  // namespace HWY_NAMESPACE

@@ -1,6 +1,8 @@
 #include "tutti/kernels/matmul_float.h"
 
 #include <algorithm>
+#include <cstring>
+#include <limits>
 
 #include "tutti/base/check.h"
 #include "tutti/kernels/decode_simd.h"
@@ -12,14 +14,17 @@
 // foreach_target.h must come first.
 #include <hwy/highway.h>
 
+#include "tutti/kernels/small_float-inl.h"
+
 #ifndef TUTTI_KERNELS_MATMUL_FLOAT_STRIP  // once, not per target
 #define TUTTI_KERNELS_MATMUL_FLOAT_STRIP
 namespace tutti::kernels {
 
-// Some rows of decoded weights, `stride` floats apart, with a place for their sums.
+// Some rows of F32, F16 or BF16 weights, `stride_bytes` apart, with a place for their sums.
 struct FloatStrip {
-  const float* weights = nullptr;
-  int64_t stride = 0;
+  DType dtype = DType::kF32;
+  const std::byte* weights = nullptr;
+  int64_t stride_bytes = 0;
   int64_t rows = 0;
   const float* bias = nullptr;  // of the first row, or null
   float* out = nullptr;         // [token][row], beginning at the first row
@@ -36,15 +41,18 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // Dot products of kRows rows of the strip, from `row` on, with kTokens rows of x, from `token` on.
 // Sixteen named sums, because vectors of scalable targets cannot be array elements; those beyond
-// the tile's size vanish. A tile of any size adds in the same order.
-template <int kRows, int kTokens>
+// the tile's size vanish. A tile of any size and format adds in the same order.
+template <class Format, int kRows, int kTokens>
 HWY_INLINE void DotTile(const Activations& x, const FloatStrip& strip, int64_t row, int64_t token) {
   static_assert(kRows >= 1 && kRows <= 4 && kTokens >= 1 && kTokens <= 4);
   const hn::ScalableTag<float> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const auto weights = [&](int r) { return strip.weights + (row + r % kRows) * strip.stride; };
+  using Code = typename Format::Code;
+  const auto weights = [&](int r) {
+    return reinterpret_cast<const Code*>(strip.weights + (row + r % kRows) * strip.stride_bytes);
+  };
   const auto inputs = [&](int t) { return x.Row(token + t % kTokens); };
-  const float *w0 = weights(0), *w1 = weights(1), *w2 = weights(2), *w3 = weights(3);
+  const Code *w0 = weights(0), *w1 = weights(1), *w2 = weights(2), *w3 = weights(3);
   const float *x0 = inputs(0), *x1 = inputs(1), *x2 = inputs(2), *x3 = inputs(3);
   auto s00 = hn::Zero(d), s01 = s00, s02 = s00, s03 = s00;
   auto s10 = s00, s11 = s00, s12 = s00, s13 = s00;
@@ -53,10 +61,10 @@ HWY_INLINE void DotTile(const Activations& x, const FloatStrip& strip, int64_t r
 
   int64_t c = 0;
   for (; c + lanes <= x.cols; c += lanes) {
-    const auto a0 = hn::LoadU(d, w0 + c);
-    const auto a1 = kRows > 1 ? hn::LoadU(d, w1 + c) : a0;
-    const auto a2 = kRows > 2 ? hn::LoadU(d, w2 + c) : a0;
-    const auto a3 = kRows > 3 ? hn::LoadU(d, w3 + c) : a0;
+    const auto a0 = Format::Load(d, w0 + c);
+    const auto a1 = kRows > 1 ? Format::Load(d, w1 + c) : a0;
+    const auto a2 = kRows > 2 ? Format::Load(d, w2 + c) : a0;
+    const auto a3 = kRows > 3 ? Format::Load(d, w3 + c) : a0;
     const auto column = [&](const float* xt, auto& s0, auto& s1, auto& s2, auto& s3) HWY_ATTR {
       const auto b = hn::LoadU(d, xt + c);
       s0 = hn::MulAdd(a0, b, s0);
@@ -70,10 +78,14 @@ HWY_INLINE void DotTile(const Activations& x, const FloatStrip& strip, int64_t r
     if constexpr (kTokens > 3) column(x3, s03, s13, s23, s33);
   }
 
-  const auto finish = [&](int r, int t, auto sum, const float* wr, const float* xt) HWY_ATTR {
+  const auto finish = [&](int r, int t, auto sum, const Code* wr, const float* xt) HWY_ATTR {
     if (r >= kRows || t >= kTokens) return;
     float total = hn::GetLane(hn::SumOfLanes(d, sum));
-    for (int64_t i = c; i < x.cols; ++i) total += wr[i] * xt[i];
+    for (int64_t i = c; i < x.cols; ++i) {
+      Code code;
+      std::memcpy(&code, wr + i, sizeof(code));
+      total += Format::ToFloat(code) * xt[i];
+    }
     if (strip.bias != nullptr) total += strip.bias[row + r];
     strip.out[(token + t) * strip.out_stride + row + r] = total;
   };
@@ -91,21 +103,37 @@ HWY_INLINE void DotTile(const Activations& x, const FloatStrip& strip, int64_t r
 }
 
 // All rows of the strip with kTokens rows of x.
-template <int kTokens>
+template <class Format, int kTokens>
 HWY_INLINE void DotTokens(const Activations& x, const FloatStrip& strip, int64_t token) {
   // 4 x 4 sums and their operands fit 32 registers; 2 x 4 fit 16.
   constexpr int kRows = HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_SSSE3
                             ? (kTokens > 2 ? 2 : 4)
                             : 4;
   int64_t row = 0;
-  for (; row + kRows <= strip.rows; row += kRows) DotTile<kRows, kTokens>(x, strip, row, token);
-  for (; row < strip.rows; ++row) DotTile<1, kTokens>(x, strip, row, token);
+  for (; row + kRows <= strip.rows; row += kRows)
+    DotTile<Format, kRows, kTokens>(x, strip, row, token);
+  for (; row < strip.rows; ++row) DotTile<Format, 1, kTokens>(x, strip, row, token);
+}
+
+template <class Format>
+HWY_INLINE void DotStripOf(const Activations& x, const FloatStrip& strip) {
+  int64_t token = 0;
+  for (; token + 4 <= x.rows; token += 4) DotTokens<Format, 4>(x, strip, token);
+  for (; token < x.rows; ++token) DotTokens<Format, 1>(x, strip, token);
 }
 
 void DotStrip(const Activations& x, const FloatStrip& strip) {
-  int64_t token = 0;
-  for (; token + 4 <= x.rows; token += 4) DotTokens<4>(x, strip, token);
-  for (; token < x.rows; ++token) DotTokens<1>(x, strip, token);
+  switch (strip.dtype) {
+    case DType::kF16:
+      DotStripOf<StoredF16>(x, strip);
+      break;
+    case DType::kBF16:
+      DotStripOf<StoredBF16>(x, strip);
+      break;
+    default:
+      DotStripOf<StoredF32>(x, strip);
+      break;
+  }
 }
 
 }  // namespace HWY_NAMESPACE
@@ -117,44 +145,50 @@ namespace tutti::kernels {
 namespace {
 HWY_EXPORT(DotStrip);
 
-// A strip is a multiple of the tile's four rows, at most 32, and some 128 KiB: it stays in the
-// second-level cache while every row of x passes.
-int64_t StripRows(int64_t cols) {
+// Strips are whole tiles of four rows. With few rows of x one tile, which stays in the first-level
+// cache; with many up to 32 rows, some 128 KiB, which stay in the second while every row passes.
+constexpr int64_t kFewTokens = 4;
+int64_t StripRows(int64_t cols, int64_t tokens) {
+  if (tokens <= kFewTokens) return 4;
   return std::clamp<int64_t>((int64_t{32} << 10) / std::max<int64_t>(cols, 1) / 4 * 4, 4, 32);
 }
 
-bool NeedsDecoding(const tensor::WeightView& w) {
-  const bool aligned = reinterpret_cast<uintptr_t>(w.data) % alignof(float) == 0 &&
-                       w.row_stride_bytes % static_cast<int64_t>(sizeof(float)) == 0;
-  return w.dtype != DType::kF32 || w.scales != nullptr || !aligned;
+// Whether products can take the weights as they lie. Converting F16 or BF16 again for every four
+// rows of x is cheaper than writing floats and reading them back while there are few of those.
+bool TakesStored(const tensor::WeightView& w, int64_t tokens) {
+  if (w.scales != nullptr) return false;
+  return w.dtype == DType::kF32 ||
+         ((w.dtype == DType::kF16 || w.dtype == DType::kBF16) && tokens <= kFewTokens);
 }
 
 }  // namespace
 
-size_t MatMulFloatScratch(int64_t cols) { return static_cast<size_t>(StripRows(cols) * cols); }
+size_t MatMulFloatScratch(int64_t cols) {
+  return static_cast<size_t>(StripRows(cols, std::numeric_limits<int64_t>::max()) * cols);
+}
 
 void MatMulFloatRows(const Activations& x, const MatMulJob& job, int64_t begin, int64_t end,
                      std::span<float> scratch) {
   const tensor::WeightView& w = job.weight;
   TUTTI_CHECK(x.cols == w.cols, "activations and weights differ in their columns");
   TUTTI_CHECK(0 <= begin && begin <= end && end <= w.rows, "rows outside the matrix");
-  const bool decode = NeedsDecoding(w);
-  TUTTI_CHECK(!decode || scratch.size() >= MatMulFloatScratch(w.cols), "too little scratch");
-  const int64_t strip_rows = StripRows(w.cols);
+  const bool stored = TakesStored(w, x.rows);
+  TUTTI_CHECK(stored || scratch.size() >= MatMulFloatScratch(w.cols), "too little scratch");
+  const int64_t strip_rows = StripRows(w.cols, x.rows);
+  const auto cols = static_cast<size_t>(w.cols);
   for (int64_t first = begin; first < end; first += strip_rows) {
     FloatStrip strip;
     strip.rows = std::min(strip_rows, end - first);
-    if (decode) {
-      for (int64_t r = 0; r < strip.rows; ++r) {
-        DecodeRowFast(
-            w, first + r,
-            scratch.subspan(static_cast<size_t>(r * w.cols), static_cast<size_t>(w.cols)));
-      }
-      strip.weights = scratch.data();
-      strip.stride = w.cols;
+    if (stored) {
+      strip.dtype = w.dtype;
+      strip.weights = w.data + first * w.row_stride_bytes;
+      strip.stride_bytes = w.row_stride_bytes;
     } else {
-      strip.weights = reinterpret_cast<const float*>(w.data + first * w.row_stride_bytes);
-      strip.stride = w.row_stride_bytes / static_cast<int64_t>(sizeof(float));
+      for (int64_t r = 0; r < strip.rows; ++r) {
+        DecodeRowFast(w, first + r, scratch.subspan(static_cast<size_t>(r) * cols, cols));
+      }
+      strip.weights = reinterpret_cast<const std::byte*>(scratch.data());
+      strip.stride_bytes = w.cols * static_cast<int64_t>(sizeof(float));
     }
     strip.bias = job.bias == nullptr ? nullptr : job.bias + first;
     strip.out = job.out + first;

@@ -116,24 +116,28 @@ TEST_P(MatMulFloatTest, MatchesDoubleArithmetic) {
 TEST_P(MatMulFloatTest, AnyNumberOfColumnsAtAnyAddress) {
   Rng rng(2);
   for (int64_t cols = 1; cols <= 67; ++cols) {
-    Matrix matrix = MakeMatrix(DType::kF32, 6, cols, rng);
-    const std::vector<float> input = RandomFloats(static_cast<size_t>(5 * cols), rng);
-    const Activations x{input.data(), 5, cols, cols};
-    const std::vector<float> out = Product(matrix, x, nullptr, 3);
-    for (int64_t r = 0; r < 6; ++r) {
-      std::vector<float> weights(static_cast<size_t>(cols));
-      tensor::DecodeRow(matrix.view, r, weights);
-      for (int64_t t = 0; t < 5; ++t) {
-        double sum = 0;
-        for (int64_t c = 0; c < cols; ++c) {
-          sum += static_cast<double>(weights[static_cast<size_t>(c)]) * x.Row(t)[c];
+    for (const DType dtype : {DType::kF32, DType::kBF16}) {
+      for (const int64_t tokens : {3, 5}) {
+        Matrix matrix = MakeMatrix(dtype, 6, cols, rng);
+        const std::vector<float> input = RandomFloats(static_cast<size_t>(tokens * cols), rng);
+        const Activations x{input.data(), tokens, cols, cols};
+        const std::vector<float> out = Product(matrix, x, nullptr, 3);
+        for (int64_t r = 0; r < 6; ++r) {
+          std::vector<float> weights(static_cast<size_t>(cols));
+          tensor::DecodeRow(matrix.view, r, weights);
+          for (int64_t t = 0; t < tokens; ++t) {
+            double sum = 0;
+            for (int64_t c = 0; c < cols; ++c) {
+              sum += static_cast<double>(weights[static_cast<size_t>(c)]) * x.Row(t)[c];
+            }
+            ASSERT_NEAR(out[static_cast<size_t>(t * 6 + r)], sum, 1e-5);
+          }
         }
-        ASSERT_NEAR(out[static_cast<size_t>(t * 6 + r)], sum, 1e-5);
+        matrix.bytes.insert(matrix.bytes.begin(), std::byte{0});
+        matrix.view.data = matrix.bytes.data() + 1;
+        ASSERT_EQ(Product(matrix, x, nullptr, 3), out) << cols;
       }
     }
-    matrix.bytes.insert(matrix.bytes.begin(), std::byte{0});
-    matrix.view.data = matrix.bytes.data() + 1;
-    ASSERT_EQ(Product(matrix, x, nullptr, 3), out) << cols;
   }
 }
 
@@ -141,7 +145,7 @@ TEST_P(MatMulFloatTest, ASumDependsOnItsOwnRowsOnly) {
   Rng rng(3);
   const int64_t rows = 75;
   const int64_t tokens = 11;
-  for (const DType dtype : {DType::kF32, DType::kQ8_0}) {
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kQ8_0}) {
     for (const int64_t cols : {96, 1056}) {
       const Matrix matrix = MakeMatrix(dtype, rows, cols, rng);
       const std::vector<float> input = RandomFloats(static_cast<size_t>(tokens * cols), rng);
