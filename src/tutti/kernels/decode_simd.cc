@@ -375,76 +375,84 @@ HWY_INLINE void DecodeFloatRow(const tensor::WeightView& w, int64_t row, const s
 }
 
 // False where this file has no fast version.
+HWY_INLINE bool DecodeGgufRow(DType dtype, const std::byte* data, int64_t cols, float* out) {
+  switch (dtype) {
+    case DType::kQ4_0:
+      DecodeBlocks<tensor::BlockQ4_0, 32>(data, cols, out);
+      break;
+    case DType::kQ4_1:
+      DecodeBlocks<tensor::BlockQ4_1, 32>(data, cols, out);
+      break;
+    case DType::kQ5_0:
+      DecodeBlocks<tensor::BlockQ5_0, 32>(data, cols, out);
+      break;
+    case DType::kQ5_1:
+      DecodeBlocks<tensor::BlockQ5_1, 32>(data, cols, out);
+      break;
+    case DType::kQ8_0:
+      DecodeBlocks<tensor::BlockQ8_0, 32>(data, cols, out);
+      break;
+    case DType::kIQ4_NL:
+      DecodeBlocks<tensor::BlockIQ4_NL, 32>(data, cols, out);
+      break;
+    case DType::kMXFP4:
+      DecodeBlocks<tensor::BlockMXFP4, 32>(data, cols, out);
+      break;
+    case DType::kQ2_K:
+      DecodeBlocks<tensor::BlockQ2_K, 256>(data, cols, out);
+      break;
+    case DType::kQ3_K:
+      DecodeBlocks<tensor::BlockQ3_K, 256>(data, cols, out);
+      break;
+    case DType::kQ4_K:
+      DecodeBlocks<tensor::BlockQ4_K, 256>(data, cols, out);
+      break;
+    case DType::kQ5_K:
+      DecodeBlocks<tensor::BlockQ5_K, 256>(data, cols, out);
+      break;
+    case DType::kQ6_K:
+      DecodeBlocks<tensor::BlockQ6_K, 256>(data, cols, out);
+      break;
+    case DType::kIQ4_XS:
+      DecodeBlocks<tensor::BlockIQ4_XS, 256>(data, cols, out);
+      break;
+    default:
+      return false;
+  }
+  return true;
+}
+
 bool DecodeRowSimd(const tensor::WeightView& w, int64_t row, float* out) {
   const std::byte* data = w.data + row * w.row_stride_bytes;
-  const int64_t cols = w.cols;
   const bool whole_groups = w.cols % 32 == 0 && w.scale_block_cols % 32 == 0;
   switch (w.dtype) {
     case DType::kF32:
       DecodeFloatRow<StoredF32>(w, row, data, out);
-      return true;
+      break;
     case DType::kF16:
       DecodeFloatRow<StoredF16>(w, row, data, out);
-      return true;
+      break;
     case DType::kBF16:
       DecodeFloatRow<StoredBF16>(w, row, data, out);
-      return true;
+      break;
     case DType::kF8E4M3:
       DecodeFloatRow<StoredE4M3>(w, row, data, out);
-      return true;
+      break;
     case DType::kF8E5M2:
       DecodeFloatRow<StoredE5M2>(w, row, data, out);
-      return true;
-    case DType::kQ4_0:
-      DecodeBlocks<tensor::BlockQ4_0, 32>(data, cols, out);
-      return true;
-    case DType::kQ4_1:
-      DecodeBlocks<tensor::BlockQ4_1, 32>(data, cols, out);
-      return true;
-    case DType::kQ5_0:
-      DecodeBlocks<tensor::BlockQ5_0, 32>(data, cols, out);
-      return true;
-    case DType::kQ5_1:
-      DecodeBlocks<tensor::BlockQ5_1, 32>(data, cols, out);
-      return true;
-    case DType::kQ8_0:
-      DecodeBlocks<tensor::BlockQ8_0, 32>(data, cols, out);
-      return true;
-    case DType::kIQ4_NL:
-      DecodeBlocks<tensor::BlockIQ4_NL, 32>(data, cols, out);
-      return true;
-    case DType::kMXFP4:
-      DecodeBlocks<tensor::BlockMXFP4, 32>(data, cols, out);
-      return true;
-    case DType::kQ2_K:
-      DecodeBlocks<tensor::BlockQ2_K, 256>(data, cols, out);
-      return true;
-    case DType::kQ3_K:
-      DecodeBlocks<tensor::BlockQ3_K, 256>(data, cols, out);
-      return true;
-    case DType::kQ4_K:
-      DecodeBlocks<tensor::BlockQ4_K, 256>(data, cols, out);
-      return true;
-    case DType::kQ5_K:
-      DecodeBlocks<tensor::BlockQ5_K, 256>(data, cols, out);
-      return true;
-    case DType::kQ6_K:
-      DecodeBlocks<tensor::BlockQ6_K, 256>(data, cols, out);
-      return true;
-    case DType::kIQ4_XS:
-      DecodeBlocks<tensor::BlockIQ4_XS, 256>(data, cols, out);
-      return true;
+      break;
     case DType::kInt4Packed:
       if (!whole_groups) return false;
       DecodePairs(w, row, data, kOffset8, 1.0f, out);
-      return true;
+      break;
     case DType::kMXFP4Split:
       if (!whole_groups || w.scale_dtype != DType::kU8) return false;
       DecodePairs(w, row, data, tensor::kDoubledE2M1, 0.5f, out);
-      return true;
+      break;
     default:
-      return false;
+      return DecodeGgufRow(w.dtype, data, w.cols, out);
   }
+  return true;
 }
 
 }  // namespace HWY_NAMESPACE

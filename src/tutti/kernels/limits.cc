@@ -58,10 +58,13 @@ struct FreeMemory {
 };
 
 constexpr size_t kMiB = size_t{1} << 20;
-constexpr double kReadSeconds = 0.3;   // for the passes; the first touch comes on top
-constexpr double kPeakSeconds = 0.02;  // one run of an arithmetic loop
-constexpr int kPeakRuns = 5;
-constexpr int64_t kPeakIterations = 20000;  // between two looks at the clock: some 50 us
+constexpr size_t kWindows = 8;
+constexpr double kReadSeconds = 0.3;  // for the passes; the first touch comes on top
+// An arithmetic loop runs for a while on all members; the best stretch of each member counts, which
+// is shorter than what a scheduler gives to other processes in between.
+constexpr double kPeakSeconds = 0.1;
+constexpr double kStretchSeconds = 0.003;
+constexpr int64_t kPeakIterations = 5000;  // between two looks at the clock: some 15 us
 
 size_t LastLevelCacheBytes() {
   long bytes = -1;
@@ -74,11 +77,14 @@ size_t LastLevelCacheBytes() {
 void MeasureRead(os::ThreadPool& pool, MachineLimits& limits) {
   const size_t total = std::clamp(4 * LastLevelCacheBytes(), 256 * kMiB, 1024 * kMiB);
   const auto members = static_cast<size_t>(pool.size());
-  // A part per member, whole pages; each is touched first, and so placed, by the member reading it.
-  const size_t part_bytes = total / members / 4096 * 4096;
+  // A part per member; each is touched first, and so placed, by the member reading it. A run reads
+  // the next eighth of every part: short, so that some runs are not interrupted, and when an eighth
+  // comes again, seven others have pushed it out of the cache.
+  const size_t window_bytes = total / members / kWindows / 4096 * 4096;
+  const size_t part_bytes = window_bytes * kWindows;
   std::unique_ptr<uint64_t, FreeMemory> memory(
       static_cast<uint64_t*>(std::aligned_alloc(4096, part_bytes * members)));
-  if (memory == nullptr || part_bytes == 0) return;
+  if (memory == nullptr || window_bytes == 0) return;
   const auto part = [&](int member) {
     return memory.get() + static_cast<size_t>(member) * part_bytes / sizeof(uint64_t);
   };
@@ -86,14 +92,15 @@ void MeasureRead(os::ThreadPool& pool, MachineLimits& limits) {
   std::vector<double> rates;
   std::vector<uint64_t> sums(members);
   const double end = NowSeconds() + kReadSeconds;
-  do {
+  for (size_t run = 0; NowSeconds() < end || run < kWindows; ++run) {
+    const size_t offset = run % kWindows * window_bytes / sizeof(uint64_t);
     const double begin = NowSeconds();
     pool.Run([&](int member) {
-      sums[static_cast<size_t>(member)] =
-          HWY_DYNAMIC_DISPATCH(ReadAll)(part(member), part_bytes / sizeof(uint64_t));
+      sums[static_cast<size_t>(member)] +=
+          HWY_DYNAMIC_DISPATCH(ReadAll)(part(member) + offset, window_bytes / sizeof(uint64_t));
     });
-    rates.push_back(static_cast<double>(part_bytes * members) / (NowSeconds() - begin) / 1e9);
-  } while (NowSeconds() < end || rates.size() < 3);
+    rates.push_back(static_cast<double>(window_bytes * members) / (NowSeconds() - begin) / 1e9);
+  }
   uint64_t sum = 0;
   for (const uint64_t s : sums) sum += s;
   __asm__ volatile("" : "+r"(sum));  // used
@@ -102,29 +109,32 @@ void MeasureRead(os::ThreadPool& pool, MachineLimits& limits) {
   limits.read_gb_s_median = rates[rates.size() / 2];
 }
 
-// 10^9 operations per second of all members together.
-double MeasurePeak(os::ThreadPool& pool, const PeakLoop& loop) {
-  if (loop.run == nullptr) return 0;
+// 10^9 operations per second of one member in its best stretch.
+double BestStretch(const PeakLoop& loop) {
   double best = 0;
-  std::vector<double> rates(static_cast<size_t>(pool.size()));
-  for (int run = 0; run < kPeakRuns; ++run) {
-    pool.Run([&](int member) {
-      int64_t iterations = 0;
-      const double begin = NowSeconds();
-      double now = begin;
-      do {
-        loop.run(kPeakIterations);
-        iterations += kPeakIterations;
-        now = NowSeconds();
-      } while (now < begin + kPeakSeconds);
-      rates[static_cast<size_t>(member)] =
-          static_cast<double>(iterations) * loop.operations / (now - begin) / 1e9;
-    });
-    double sum = 0;
-    for (const double rate : rates) sum += rate;
-    best = std::max(best, sum);
+  double begin = NowSeconds();
+  const double end = begin + kPeakSeconds;
+  int64_t iterations = 0;
+  for (double now = begin; now < end;) {
+    loop.run(kPeakIterations);
+    iterations += kPeakIterations;
+    now = NowSeconds();
+    if (now - begin < kStretchSeconds) continue;
+    best = std::max(best, static_cast<double>(iterations) * loop.operations / (now - begin) / 1e9);
+    begin = now;
+    iterations = 0;
   }
   return best;
+}
+
+// The same for all members together.
+double MeasurePeak(os::ThreadPool& pool, const PeakLoop& loop) {
+  if (loop.run == nullptr) return 0;
+  std::vector<double> rates(static_cast<size_t>(pool.size()));
+  pool.Run([&](int member) { rates[static_cast<size_t>(member)] = BestStretch(loop); });
+  double sum = 0;
+  for (const double rate : rates) sum += rate;
+  return sum;
 }
 
 }  // namespace

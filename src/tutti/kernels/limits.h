@@ -8,7 +8,7 @@
 
 namespace tutti::kernels {
 
-// Each figure is the best of several runs of the whole team; other processes can only lower them.
+// Best figures of several runs of the whole team; other processes can only lower them.
 struct MachineLimits {
   int threads = 0;
   double read_gb_s = 0;  // 10^9 bytes per second, plain loads from memory

@@ -43,6 +43,23 @@ TEST(LimitsTest, ChosenInstructionsAreAmongThoseFound) {
   EXPECT_EQ(found("AVX-512 VNNI"), int8 == "AVX-512 VNNI");
 }
 
+// Every loop that this machine can run comes to its end, also those it would not choose.
+TEST(LimitsTest, EveryLoopRuns) {
+  const CpuFeatures& here = Cpu();
+  std::vector<CpuFeatures> variants = {CpuFeatures(), here, here, here};
+  variants[1].avx512_vnni = variants[1].i8mm = false;
+  variants[2].avx512_vnni = variants[2].avx_vnni = variants[2].i8mm = false;
+  std::vector<PeakLoop> loops = {F32Peak(), BF16Peak()};
+  for (const CpuFeatures& cpu : variants) loops.push_back(Int8Peak(cpu));
+  EXPECT_EQ(loops[2].instructions, "16-bit products");
+  for (const PeakLoop& loop : loops) {
+    if (loop.run == nullptr) continue;
+    EXPECT_GT(loop.operations, 0) << loop.instructions;
+    loop.run(1);
+    loop.run(1000);
+  }
+}
+
 TEST(LimitsTest, FeaturesComeWithTheirBases) {
   const CpuFeatures& cpu = Cpu();
   EXPECT_TRUE(!cpu.avx512 || cpu.avx2);

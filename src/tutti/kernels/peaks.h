@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "tutti/kernels/cpu_features.h"
+
 namespace tutti::kernels {
 
 struct PeakLoop {
@@ -13,10 +15,10 @@ struct PeakLoop {
   void (*run)(int64_t iterations) = nullptr;
 };
 
-// The best this processor has for products of bytes summed in 32 bits.
-PeakLoop Int8Peak();
+// The best that a processor with these features has for products of bytes summed in 32 bits.
+PeakLoop Int8Peak(const CpuFeatures& cpu = Cpu());
 // Products of bf16 summed in float32; run is null where there are no such instructions.
-PeakLoop BF16Peak();
+PeakLoop BF16Peak(const CpuFeatures& cpu = Cpu());
 PeakLoop F32Peak();
 
 }  // namespace tutti::kernels
