@@ -2,19 +2,17 @@
 // unsupervised multitask learners", 2019).
 #include <array>
 #include <optional>
-#include <unordered_map>
 
+#include "tutti/base/printable.h"
 #include "tutti/text/bpe.h"
 #include "tutti/text/byte_alphabet.h"
 #include "tutti/text/nfc.h"
 #include "tutti/text/pretokenizer.h"
+#include "tutti/text/token_index.h"
 #include "tutti/text/tokenizer_kinds.h"
 
 namespace tutti::text {
 namespace {
-
-// The words below point into strings that live elsewhere.
-using IdOfBytes = std::unordered_map<std::string_view, TokenId>;
 
 class ByteBpeTokenizer final : public Tokenizer {
  public:
@@ -26,24 +24,22 @@ class ByteBpeTokenizer final : public Tokenizer {
     for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = BytesOfToken(i);
     Prepare(std::move(bytes));
 
-    IdOfBytes normal;
-    normal.reserve(spec_.tokens.size());
+    TokenIndex normal(spec_.tokens.size());
     for (size_t i = 0; i < spec_.tokens.size(); ++i) {
       if (spec_.kinds[i] != TokenKind::kNormal) continue;
       const auto id = static_cast<TokenId>(i);
-      if (!normal.emplace(TokenBytes(id), id).second) {
-        return DataError("tokens {} and {} are both \"{}\"", normal.at(TokenBytes(id)), id,
-                         spec_.tokens[i].substr(0, 100));
+      if (const TokenId other = normal.Add(TokenBytes(id), id); other != kNoToken) {
+        return DataError("tokens {} and {} are both \"{}\"", other, id, Printable(spec_.tokens[i]));
       }
     }
     byte_ids_.fill(kNoToken);
     for (size_t b = 0; b < byte_ids_.size(); ++b) {
       const char byte = static_cast<char>(b);
-      const auto it = normal.find(std::string_view(&byte, 1));
-      byte_ids_[b] = it == normal.end() ? spec_.unknown : it->second;
+      const TokenId id = normal.Find(std::string_view(&byte, 1));
+      byte_ids_[b] = id == kNoToken ? spec_.unknown : id;
     }
     TUTTI_RETURN_IF_ERROR(spec_.merge_by_token_rank ? BuildMergesByRank(normal)
-                                                    : BuildListedMerges(normal));
+                                                    : BuildListedMerges());
     if (spec_.ignore_merges) words_ = std::move(normal);
     spec_.merges = {};  // their work is done; the table has what is needed
     return Status();
@@ -81,8 +77,8 @@ class ByteBpeTokenizer final : public Tokenizer {
   void EncodeWord(std::string_view word, BpeMerger* merger, TokenIds* symbols,
                   TokenIds* ids) const {
     if (spec_.ignore_merges) {
-      if (const auto it = words_.find(word); it != words_.end()) {
-        ids->push_back(it->second);
+      if (const TokenId id = words_.Find(word); id != kNoToken) {
+        ids->push_back(id);
         return;
       }
     }
@@ -96,8 +92,8 @@ class ByteBpeTokenizer final : public Tokenizer {
   }
 
   // Every pair of tokens that together are a token.
-  Status BuildMergesByRank(const IdOfBytes& normal) {
-    merges_ = MergeTable(normal.size() * 2);
+  Status BuildMergesByRank(const TokenIndex& normal) {
+    merges_ = MergeTable(spec_.tokens.size() * 2);
     for (size_t i = 0; i < spec_.tokens.size(); ++i) {
       const auto id = static_cast<TokenId>(i);
       const std::string_view bytes = TokenBytes(id);
@@ -107,42 +103,44 @@ class ByteBpeTokenizer final : public Tokenizer {
                          kMaxMergedBytes);
       }
       for (size_t cut = 1; cut < bytes.size(); ++cut) {
-        const auto left = normal.find(bytes.substr(0, cut));
-        if (left == normal.end()) continue;
-        const auto right = normal.find(bytes.substr(cut));
-        if (right == normal.end()) continue;
-        merges_.Add(left->second, right->second, static_cast<uint32_t>(id), id);
+        const TokenId left = normal.Find(bytes.substr(0, cut));
+        if (left == kNoToken) continue;
+        const TokenId right = normal.Find(bytes.substr(cut));
+        if (right == kNoToken) continue;
+        merges_.Add(left, right, static_cast<uint32_t>(id), id);
       }
     }
     return Status();
   }
 
-  // The tokens of a listed merge, which are written in the printable alphabet. Control tokens are
-  // never made of text.
-  Status BuildListedMerges(const IdOfBytes& normal) {
-    IdOfBytes user_defined;
-    for (size_t i = 0; i < spec_.tokens.size(); ++i) {
-      if (spec_.kinds[i] != TokenKind::kUserDefined && spec_.kinds[i] != TokenKind::kControl) {
-        continue;
+  // Merges are written in the printable alphabet, as normal tokens are; one that became an added
+  // token may stand there as it is in text. Control tokens are never made of text.
+  Status BuildListedMerges() {
+    TokenIndex tokens(spec_.tokens.size());
+    for (const bool normal : {true, false}) {
+      for (size_t i = 0; i < spec_.tokens.size(); ++i) {
+        if (spec_.kinds[i] == TokenKind::kUnused ||
+            (spec_.kinds[i] == TokenKind::kNormal) != normal) {
+          continue;
+        }
+        tokens.Add(spec_.tokens[i], static_cast<TokenId>(i));
       }
-      user_defined.emplace(spec_.tokens[i], static_cast<TokenId>(i));
     }
     const auto find = [&](std::string_view printable) {
+      const TokenId id = tokens.Find(printable);
+      if (id != kNoToken) return id;
       const auto bytes = BytesOfPrintable(printable);
-      const std::string_view key = bytes ? std::string_view(*bytes) : printable;
-      if (const auto it = normal.find(key); it != normal.end()) return it->second;
-      if (const auto it = user_defined.find(key); it != user_defined.end()) return it->second;
-      const auto it = user_defined.find(printable);
-      return it == user_defined.end() ? kNoToken : it->second;
+      return bytes ? tokens.Find(*bytes) : kNoToken;
     };
     merges_ = MergeTable(spec_.merges.size());
+    std::string result_text;
     for (size_t rank = 0; rank < spec_.merges.size(); ++rank) {
       const auto& [left_text, right_text] = spec_.merges[rank];
-      const TokenId left = find(left_text), right = find(right_text);
-      const TokenId result = find(left_text + right_text);
+      result_text.assign(left_text).append(right_text);
+      const TokenId left = find(left_text), right = find(right_text), result = find(result_text);
       if (left == kNoToken || right == kNoToken || result == kNoToken) {
         return DataError("merge {} (\"{}\" \"{}\") names a token that the vocabulary lacks", rank,
-                         left_text.substr(0, 100), right_text.substr(0, 100));
+                         Printable(left_text), Printable(right_text));
       }
       if (spec_.kinds[static_cast<size_t>(result)] == TokenKind::kControl) continue;
       merges_.Add(left, right, static_cast<uint32_t>(rank), result);
@@ -153,7 +151,7 @@ class ByteBpeTokenizer final : public Tokenizer {
   Pretokenizer pretokenizer_;
   std::array<TokenId, 256> byte_ids_{};  // kNoToken: the byte is dropped
   MergeTable merges_;
-  IdOfBytes words_;  // with ignore_merges
+  TokenIndex words_;  // with ignore_merges
 };
 
 }  // namespace

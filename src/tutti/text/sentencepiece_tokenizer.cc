@@ -3,11 +3,14 @@
 // and language independent subword tokenizer and detokenizer for neural text processing", 2018).
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <optional>
 #include <unordered_map>
 
+#include "tutti/base/printable.h"
 #include "tutti/text/bpe.h"
 #include "tutti/text/nfc.h"
+#include "tutti/text/token_index.h"
 #include "tutti/text/tokenizer_kinds.h"
 #include "tutti/text/unicode.h"
 
@@ -15,7 +18,13 @@ namespace tutti::text {
 namespace {
 
 constexpr std::string_view kSpaceMark = "\u2581";
-using IdOfPiece = std::unordered_map<std::string_view, TokenId>;
+constexpr char32_t kSpaceMarkValue = 0x2581;
+
+// True for "a\u2581b".
+bool HasInnerWordStart(std::string_view piece) {
+  const size_t first = std::min(piece.find_first_not_of(kSpaceMark), piece.size());
+  return piece.substr(first).find(kSpaceMark) != std::string_view::npos;
+}
 
 std::string Replaced(std::string_view text, std::string_view from, std::string_view to) {
   std::string out;
@@ -50,13 +59,14 @@ class SentencePieceTokenizer final : public Tokenizer {
 
   Status Build() {
     byte_ids_.fill(kNoToken);
+    ascii_symbols_.fill(kNoToken);
     std::vector<std::string> bytes(spec_.tokens.size());
     for (size_t i = 0; i < bytes.size(); ++i) {
       const std::optional<unsigned char> byte =
           spec_.kinds[i] == TokenKind::kByte ? ByteOfName(spec_.tokens[i]) : std::nullopt;
       if (spec_.kinds[i] == TokenKind::kByte && !byte) {
         return DataError("token {} is of the kind byte, but its name is \"{}\", not like <0x0A>", i,
-                         spec_.tokens[i].substr(0, 100));
+                         Printable(spec_.tokens[i]));
       }
       if (byte) byte_ids_[*byte] = static_cast<TokenId>(i);
       bytes[i] = byte ? std::string(1, static_cast<char>(*byte))
@@ -64,17 +74,16 @@ class SentencePieceTokenizer final : public Tokenizer {
     }
     Prepare(std::move(bytes));
 
-    IdOfPiece pieces;
-    pieces.reserve(spec_.tokens.size());
+    TokenIndex pieces(spec_.tokens.size());
     for (size_t i = 0; i < spec_.tokens.size(); ++i) {
       if (!IsPiece(i)) continue;
       const auto id = static_cast<TokenId>(i);
-      if (!pieces.emplace(spec_.tokens[i], id).second) {
-        return DataError("tokens {} and {} are both \"{}\"", pieces.at(spec_.tokens[i]), id,
-                         spec_.tokens[i].substr(0, 100));
+      if (const TokenId other = pieces.Add(spec_.tokens[i], id); other != kNoToken) {
+        return DataError("tokens {} and {} are both \"{}\"", other, id, Printable(spec_.tokens[i]));
       }
+      words_are_separate_ &= !HasInnerWordStart(spec_.tokens[i]);
     }
-    NumberCharacters(pieces);
+    NumberCharacters();
     return spec_.merges.empty() ? BuildMergesByScore(pieces) : BuildListedMerges(pieces);
   }
 
@@ -118,8 +127,11 @@ class SentencePieceTokenizer final : public Tokenizer {
     TokenIds symbols;
     for (size_t pos = 0; pos < text.size();) {
       symbols.clear();
+      char32_t last = kSpaceMarkValue;
       while (pos < text.size() && symbols.size() < kMaxSymbols) {
         const Rune rune = DecodeRune(text, pos);
+        if (words_are_separate_ && rune.value == kSpaceMarkValue && last != kSpaceMarkValue) break;
+        last = rune.value;
         const TokenId symbol = rune.kind == Rune::Kind::kValid ? SymbolOf(rune.value) : kNoToken;
         if (symbol != kNoToken) {
           symbols.push_back(symbol);
@@ -140,16 +152,28 @@ class SentencePieceTokenizer final : public Tokenizer {
   }
 
   TokenId SymbolOf(char32_t c) const {
+    if (c < ascii_symbols_.size()) return ascii_symbols_[c];
     const auto it = symbols_.find(c);
     return it == symbols_.end() ? kNoToken : it->second;
   }
 
+  void SetSymbol(char32_t c, TokenId symbol) {
+    if (c < ascii_symbols_.size()) {
+      ascii_symbols_[c] = symbol;
+    } else {
+      symbols_[c] = symbol;
+    }
+  }
+
   // Characters are symbols under the id of their piece. One that is part of pieces without being
   // one gets a number behind the vocabulary, for it may still be merged.
-  void NumberCharacters(const IdOfPiece& pieces) {
-    for (const auto& [piece, id] : pieces) {
-      const Rune rune = DecodeRune(piece, 0);
-      if (rune.size == piece.size() && rune.kind == Rune::Kind::kValid) symbols_[rune.value] = id;
+  void NumberCharacters() {
+    for (size_t i = 0; i < spec_.tokens.size(); ++i) {
+      if (!IsPiece(i)) continue;
+      const Rune rune = DecodeRune(spec_.tokens[i], 0);
+      if (rune.size == spec_.tokens[i].size() && rune.kind == Rune::Kind::kValid) {
+        SetSymbol(rune.value, static_cast<TokenId>(i));
+      }
     }
     for (size_t i = 0; i < spec_.tokens.size(); ++i) {
       if (!IsPiece(i)) continue;
@@ -158,33 +182,33 @@ class SentencePieceTokenizer final : public Tokenizer {
         const Rune rune = DecodeRune(piece, pos);
         pos += rune.size;
         if (rune.kind != Rune::Kind::kValid || SymbolOf(rune.value) != kNoToken) continue;
-        symbols_[rune.value] = static_cast<TokenId>(spec_.tokens.size() + extra_.size());
+        SetSymbol(rune.value, static_cast<TokenId>(spec_.tokens.size() + extra_.size()));
         extra_.push_back(rune.value);
       }
     }
   }
 
-  TokenId SymbolOfPiece(std::string_view piece, const IdOfPiece& pieces) const {
-    if (const auto it = pieces.find(piece); it != pieces.end()) return it->second;
+  TokenId SymbolOfPiece(std::string_view piece, const TokenIndex& pieces) const {
+    if (const TokenId id = pieces.Find(piece); id != kNoToken) return id;
     const Rune rune = DecodeRune(piece, 0);
     return rune.size == piece.size() && rune.kind == Rune::Kind::kValid ? SymbolOf(rune.value)
                                                                         : kNoToken;
   }
 
   // The best score has rank 0; equal scores share one.
-  Status BuildMergesByScore(const IdOfPiece& pieces) {
+  Status BuildMergesByScore(const TokenIndex& pieces) {
     if (spec_.scores.empty()) {
       return DataError("a SentencePiece vocabulary needs scores or a list of merges");
     }
     std::vector<float> scores;
-    for (const auto& [piece, id] : pieces) {
-      const float score = spec_.scores[static_cast<size_t>(id)];
-      if (score != score) return DataError("the score of token {} is not a number", id);
-      scores.push_back(score);
+    for (size_t i = 0; i < spec_.tokens.size(); ++i) {
+      if (!IsPiece(i)) continue;
+      if (std::isnan(spec_.scores[i])) return DataError("the score of token {} is not a number", i);
+      scores.push_back(spec_.scores[i]);
     }
     std::sort(scores.begin(), scores.end(), std::greater<>());
     scores.erase(std::unique(scores.begin(), scores.end()), scores.end());
-    merges_ = MergeTable(pieces.size() * 4);
+    merges_ = MergeTable(spec_.tokens.size() * 4);
     for (size_t i = 0; i < spec_.tokens.size(); ++i) {
       if (spec_.kinds[i] != TokenKind::kNormal) continue;
       const std::string_view piece = spec_.tokens[i];
@@ -207,17 +231,17 @@ class SentencePieceTokenizer final : public Tokenizer {
     return Status();
   }
 
-  Status BuildListedMerges(const IdOfPiece& pieces) {
+  Status BuildListedMerges(const TokenIndex& pieces) {
     merges_ = MergeTable(spec_.merges.size());
     for (size_t rank = 0; rank < spec_.merges.size(); ++rank) {
       const auto& [left_text, right_text] = spec_.merges[rank];
-      const auto left = pieces.find(left_text), right = pieces.find(right_text);
-      const auto result = pieces.find(left_text + right_text);
-      if (left == pieces.end() || right == pieces.end() || result == pieces.end()) {
+      const TokenId left = pieces.Find(left_text), right = pieces.Find(right_text);
+      const TokenId result = pieces.Find(left_text + right_text);
+      if (left == kNoToken || right == kNoToken || result == kNoToken) {
         return DataError("merge {} (\"{}\" \"{}\") names a token that the vocabulary lacks", rank,
-                         left_text.substr(0, 100), right_text.substr(0, 100));
+                         Printable(left_text), Printable(right_text));
       }
-      merges_.Add(left->second, right->second, static_cast<uint32_t>(rank), result->second);
+      merges_.Add(left, right, static_cast<uint32_t>(rank), result);
     }
     spec_.merges = {};
     return Status();
@@ -246,6 +270,10 @@ class SentencePieceTokenizer final : public Tokenizer {
   }
 
   std::array<TokenId, 256> byte_ids_{};
+  // No piece holds a space mark behind another character, so that merging never crosses the
+  // beginning of a word: then words are merged one by one, which is faster.
+  bool words_are_separate_ = true;
+  std::array<TokenId, 128> ascii_symbols_{};
   std::unordered_map<char32_t, TokenId> symbols_;
   std::vector<char32_t> extra_;  // characters numbered behind the vocabulary
   MergeTable merges_;
