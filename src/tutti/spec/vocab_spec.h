@@ -34,7 +34,8 @@ struct AddedTokenRule {
   bool strip_left = false;   // swallows the whitespace before it
   bool strip_right = false;  // ... and after it
   bool single_word = false;  // only between characters that are not parts of words
-  bool normalized = false;   // looked for in the normalised text, after those that are not
+  bool normalized = false;   // looked for in the normalised text, after those that are not, ...
+  bool verbatim = false;     // ... where its own text is not normalised
 };
 
 struct VocabSpec {

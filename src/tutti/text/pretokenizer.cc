@@ -300,6 +300,8 @@ std::vector<size_t> Pretokenizer::Split(std::string_view text) const {
   return ends;
 }
 
+std::span<const CodeRange> DeepSeekLetters() { return kDeepSeekLetters; }
+
 std::vector<std::string_view> PretokenizerNames() {
   std::vector<std::string_view> names;
   for (const NamedList& entry : kNames) {

@@ -27,6 +27,9 @@ class Pretokenizer {
   std::span<const Pattern* const> patterns_;
 };
 
+// The letters that DeepSeek LLM's expression lists, in ascending ranges that do not touch.
+std::span<const CodeRange> DeepSeekLetters();
+
 // Every name that Pretokenizer::Named knows.
 std::vector<std::string_view> PretokenizerNames();
 

@@ -1,8 +1,11 @@
 #include "tutti/text/pretokenizer_regex.h"
 
-#include <fmt/ranges.h>
+#include <algorithm>
+#include <vector>
 
 #include "tutti/base/printable.h"
+#include "tutti/text/pretokenizer.h"
+#include "tutti/text/unicode.h"
 
 namespace tutti::text {
 
@@ -28,6 +31,9 @@ constexpr std::pair<std::string_view, std::string_view> kSpellings[] = {
     {R"(\p{N}{1}|)", R"(\p{N}|)"},
     {R"([0-9]{3})", R"([0-9][0-9][0-9])"},
 };
+
+// Stands in kPublished for DeepSeek LLM's list of letters.
+constexpr std::string_view kCasedLetters = R"(\s?[cased letters]+)";
 
 // Expressions joined by line feeds, after the replacements above. Real CR and LF in an expression
 // are written \r and \n.
@@ -64,10 +70,52 @@ constexpr Published kPublished[] = {
     {"\\p{N}{1,3}\n[一-龥぀-ゟ゠-ヿ]+\n"
      R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
      "deepseek-v3"},
+    {"[\\r\\n]\n\\s?[cased "
+     "letters]+\n\\s?[!-/:-~！-／：-～‘-‟　-。]+\n\\s+$\n[一-龥ࠀ-一가-\uD7FF]+\n\\p{N}",
+     "deepseek-llm"},
+    {"[\\r\\n]\n\\s?[cased "
+     "letters]+\n\\s?[!-/:-~！-／：-～‘-‟　-。]+\n\\s+$\n[一-龥ࠀ-一가-\uD7FF]+\n\\p{N}+",
+     "deepseek-llm"},
     {"[\\r\\n]\n\\s?\\p{L}+\n\\s?\\p{P}+\n[一-龥ࠀ-一가-\uD7FF]+\n\\p{N}", "deepseek-coder"},
     {R"( ?[^(\s|.,!?…。，、।۔،)]+)", "bloom"},
     {" ?[^(\\s|.,!?…。，、।۔،)]+\n\\p{N}", "viking"},
 };
+
+// True where `expression` is \s?[...]+ with the letters that DeepSeek LLM lists one by one, in any
+// order and division into ranges.
+bool ListsDeepSeekLetters(std::string_view expression) {
+  constexpr std::string_view kBefore = "\\s?[", kAfter = "]+";
+  if (!expression.starts_with(kBefore) || !expression.ends_with(kAfter)) return false;
+  const std::string_view list =
+      expression.substr(kBefore.size(), expression.size() - kBefore.size() - kAfter.size());
+  std::vector<CodeRange> ranges;
+  for (size_t pos = 0; pos < list.size();) {
+    const Rune first = DecodeRune(list, pos);
+    Rune last = first;
+    pos += first.size;
+    if (pos + 1 < list.size() && list[pos] == '-') {
+      last = DecodeRune(list, ++pos);
+      pos += last.size;
+    }
+    if (first.kind != Rune::Kind::kValid || last.kind != Rune::Kind::kValid) return false;
+    ranges.push_back({first.value, last.value});
+  }
+  std::sort(ranges.begin(), ranges.end(),
+            [](const CodeRange& a, const CodeRange& b) { return a.first < b.first; });
+  std::vector<CodeRange> joined;
+  for (const CodeRange& range : ranges) {
+    if (!joined.empty() && range.first <= joined.back().last + 1) {
+      joined.back().last = std::max(joined.back().last, range.last);
+    } else {
+      joined.push_back(range);
+    }
+  }
+  const auto wanted = DeepSeekLetters();
+  return std::equal(joined.begin(), joined.end(), wanted.begin(), wanted.end(),
+                    [](const CodeRange& a, const CodeRange& b) {
+                      return a.first == b.first && a.last == b.last;
+                    });
+}
 
 void ReplaceAll(std::string_view from, std::string_view to, std::string* text) {
   for (size_t pos = 0; (pos = text->find(from, pos)) != std::string::npos; pos += to.size()) {
@@ -89,13 +137,14 @@ Result<std::string> PretokenizerOfRegexes(std::span<const std::string> expressio
     ReplaceAll("\r", "\\r", &one);
     ReplaceAll("\n", "\\n", &one);
     for (const auto& [from, to] : kSpellings) ReplaceAll(from, to, &one);
+    if (ListsDeepSeekLetters(one)) one = kCasedLetters;
     if (!joined.empty()) joined += '\n';
     joined += one;
   }
   for (const Published& published : kPublished) {
     if (published.expressions == joined) return std::string(published.name);
   }
-  return Unsupported("unknown pre-tokenizer: {}", Printable(joined));
+  return Unsupported("unknown pre-tokenizer: {}", Printable(joined, 1000));
 }
 
 }  // namespace tutti::text

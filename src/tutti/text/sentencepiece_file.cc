@@ -13,7 +13,8 @@
 namespace tutti::text {
 namespace {
 
-constexpr uint64_t kBpe = 2;
+constexpr uint64_t kBpe = 2;          // model_type
+constexpr uint64_t kUserDefined = 4;  // type of a piece
 
 struct Field {
   uint64_t number = 0;
@@ -133,6 +134,12 @@ class Reader {
     if (type < 1 || type > std::size(kKinds)) {
       return DataError("byte {}: piece \"{}\" has the unknown type {}", begin, Printable(piece),
                        type);
+    }
+    if (type == kUserDefined) {
+      AddedTokenRule rule;
+      rule.id = static_cast<TokenId>(spec_.tokens.size());
+      rule.normalized = rule.verbatim = true;
+      spec_.added_rules.push_back(rule);
     }
     spec_.tokens.emplace_back(piece);
     spec_.scores.push_back(score);

@@ -97,8 +97,9 @@ class SentencePieceTokenizer final : public Tokenizer {
       composed = ToNfc(text, mask_bytes);
       text = composed;
     }
+    const bool has_one = text.starts_with(' ') || text.starts_with(kSpaceMark);
     const bool prefix = spec_.add_space_prefix && (at_start || !spec_.space_prefix_once) &&
-                        !(spec_.space_prefix_if_none && !text.empty() && text[0] == ' ');
+                        !(spec_.space_prefix_if_none && has_one);
     std::string out, out_mask;
     out.reserve(text.size() + text.size() / 4 + kSpaceMark.size());
     const auto append = [&](std::string_view part, char allowed) {

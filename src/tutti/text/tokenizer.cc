@@ -76,7 +76,8 @@ void Tokenizer::Prepare(std::vector<std::string> token_bytes) {
       raw_tokens_.Add(spec_.tokens[i], control, rule);
       continue;
     }
-    const std::string text = Normalize(spec_.tokens[i], true, nullptr);
+    const std::string text =
+        rule.verbatim ? spec_.tokens[i] : Normalize(spec_.tokens[i], true, nullptr);
     if (!text.empty()) normalized_tokens_.Add(text, control, rule);
   }
 }
@@ -141,9 +142,12 @@ std::string Tokenizer::Decode(std::span<const TokenId> ids, bool keep_special) c
     }
     bytes += TokenBytes(id);
   }
-  if (spec_.algorithm != TokenizerAlgorithm::kByteBpe && spec_.add_space_prefix &&
-      bytes.starts_with(' ')) {
-    bytes.erase(0, 1);
+  if (spec_.algorithm != TokenizerAlgorithm::kByteBpe && bytes.starts_with(' ')) {
+    if (spec_.remove_extra_whitespace) {
+      bytes.erase(0, bytes.find_first_not_of(' '));
+    } else if (spec_.add_space_prefix) {
+      bytes.erase(0, 1);
+    }
   }
   return ToValidUtf8(bytes);
 }
