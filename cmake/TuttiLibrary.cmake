@@ -32,6 +32,9 @@ endfunction()
 
 # tutti_test(path/foo_test.cc LABEL memory DEPS tutti_memory): one test program, one CTest entry.
 function(tutti_test source)
+  if(NOT TUTTI_BUILD_TESTS)
+    return()
+  endif()
   cmake_parse_arguments(ARG "" "LABEL" "DEPS" ${ARGN})
   get_filename_component(stem ${source} NAME_WE)
   set(name ${ARG_LABEL}.${stem})
