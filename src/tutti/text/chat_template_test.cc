@@ -127,6 +127,13 @@ TEST(ChatTemplateFixtures, ContinuedMessages) {
   EXPECT_EQ(count, 110u);
 }
 
+TEST(ChatTemplateFixtures, Language) {
+  TUTTI_NEEDS_SHARED("templates/language.jsonl");
+  for (const Case& one : ReadCases(testing::SharedFixture("templates/language.jsonl"), false)) {
+    Check(one);
+  }
+}
+
 TEST(ChatTemplateFixtures, Hostile) {
   TUTTI_NEEDS_SHARED("templates/hostile.jsonl");
   for (const Case& one : ReadCases(testing::SharedFixture("templates/hostile.jsonl"), false)) {

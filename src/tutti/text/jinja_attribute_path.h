@@ -19,7 +19,9 @@ class AttributePath {
 
  private:
   bool ParseText(Heap& heap, const String& text, uint32_t begin, uint32_t end);
-  std::vector<Value> parts_;
+  bool Keep(Heap& heap, std::span<const Value> parts);
+
+  std::span<const Value> parts_;  // in the heap
   Value fallback_;
 };
 

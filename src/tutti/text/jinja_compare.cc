@@ -278,11 +278,21 @@ std::optional<bool> Contains(Heap& heap, const Value& container, const Value& it
     default:
       break;
   }
+  const auto matches = [&](const Value& other) -> std::optional<bool> {
+    return Same(other, item) ? true : Equal(heap, other, item);
+  };
+  if (container.Is(Kind::kIterator)) {  // stops behind the match
+    for (Value other = NextOf(heap, *container.iterator); !other.nothing();
+         other = NextOf(heap, *container.iterator)) {
+      const auto equal = matches(other);
+      if (!equal || *equal) return equal;
+    }
+    return heap.failed() ? std::nullopt : std::optional<bool>(false);
+  }
   const List* items = ItemsOf(heap, container);
   if (items == nullptr) return std::nullopt;
-  for (uint32_t i = 0; i < items->count; ++i) {
-    if (Same(items->items[i], item)) return true;
-    const auto equal = Equal(heap, items->items[i], item);
+  for (const Value& other : items->view()) {
+    const auto equal = matches(other);
     if (!equal || *equal) return equal;
   }
   return false;

@@ -23,91 +23,126 @@ Native Named(Heap& heap, const Value& name, bool test) {
   return native;
 }
 
-Value MapAttribute(Interpreter& interpreter, const List& items, const Arguments& arguments) {
-  Heap& heap = interpreter.heap();
-  AttributePath path;
-  for (const Keyword& keyword : arguments.named) {
-    if (keyword.name == "attribute") {
-      if (!path.Parse(heap, keyword.value)) return Value();
-    } else if (keyword.name == "default") {
-      if (!keyword.value.Is(Kind::kNone)) path.set_fallback(keyword.value);
-    } else {
-      return Fail(heap, "Unexpected keyword argument '{}'", keyword.name);
+}  // namespace
+
+// A filter over the items of `source`, applied as they are asked for.
+struct FilterStage {
+  Interpreter* interpreter;
+  Value source;
+  Arguments arguments;          // of the filter call, kept in the heap
+  const List* items = nullptr;  // of a source that is no iterator, from the first item on
+  uint32_t next = 0;
+  bool started = false;
+  Native native = nullptr;  // the filter or test that is applied; nullptr: none
+  Arguments rest;           // its arguments
+  AttributePath path;       // what it is applied to
+};
+
+namespace {
+
+// The next item of the source. `prepare` reads the arguments once there is a first one.
+Value NextSource(Heap& heap, FilterStage& stage, bool (*prepare)(FilterStage& stage)) {
+  if (!stage.started) {
+    stage.started = true;
+    if (!Truth(stage.source)) {
+      stage.items = MakeList(heap, {});
+    } else if (!prepare(stage)) {
+      return Value();
+    } else if (!stage.source.Is(Kind::kIterator)) {
+      stage.items = ItemsOf(heap, stage.source);
     }
   }
-  std::vector<Value> out;
-  for (const Value& item : items.view()) {
-    out.push_back(path.Get(interpreter, item));
-    if (out.back().nothing()) return Value();
-  }
-  return MakeIterator(heap, out);
+  if (heap.failed()) return Value();
+  if (stage.items == nullptr) return NextOf(heap, *stage.source.iterator);
+  return stage.next < stage.items->count ? stage.items->items[stage.next++] : Value();
 }
 
-Value Map(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
-  Heap& heap = interpreter.heap();
-  if (!Truth(self)) return MakeIterator(heap, {});
-  const List* items = ItemsOf(heap, self);
-  if (items == nullptr) return Value();
+bool PrepareMap(FilterStage& stage) {
+  Heap& heap = stage.interpreter->heap();
+  const Arguments& arguments = stage.arguments;
+  if (!arguments.positional.empty()) {
+    stage.native = Named(heap, arguments.positional[0], false);
+    stage.rest = {arguments.positional.subspan(1), arguments.named};
+    return stage.native != nullptr;
+  }
   bool attribute = false;
   for (const Keyword& keyword : arguments.named) {
     attribute = attribute || keyword.name == "attribute";
   }
-  if (arguments.positional.empty()) {
-    if (attribute) return MapAttribute(interpreter, *items, arguments);
-    return Fail(heap, "map requires a filter argument");
+  if (!attribute) return !Fail(heap, "map requires a filter argument").nothing();
+  for (const Keyword& keyword : arguments.named) {
+    if (keyword.name == "attribute") {
+      if (!stage.path.Parse(heap, keyword.value)) return false;
+    } else if (keyword.name == "default") {
+      if (!keyword.value.Is(Kind::kNone)) stage.path.set_fallback(keyword.value);
+    } else {
+      return !Fail(heap, "Unexpected keyword argument '{}'", keyword.name).nothing();
+    }
   }
-  const Native native = Named(heap, arguments.positional[0], false);
-  if (native == nullptr) return Value();
-  const DepthGuard guard(heap);
-  if (!guard.ok()) return Value();
-  const Arguments rest{arguments.positional.subspan(1), arguments.named};
-  std::vector<Value> out;
-  for (const Value& item : items->view()) {
-    if (!heap.Step()) return Value();
-    out.push_back(native(interpreter, item, rest));
-    if (out.back().nothing()) return Value();
+  return true;
+}
+
+Value PullMap(Heap& heap, Iterator& iterator) {
+  FilterStage& stage = *iterator.stage;
+  const Value item = NextSource(heap, stage, PrepareMap);
+  if (item.nothing()) return Value();
+  if (stage.native != nullptr) return stage.native(*stage.interpreter, item, stage.rest);
+  return stage.path.Get(*stage.interpreter, item);
+}
+
+template <bool kAttribute>
+bool PrepareSelect(FilterStage& stage) {
+  Heap& heap = stage.interpreter->heap();
+  std::span<const Value> given = stage.arguments.positional;
+  if (kAttribute) {
+    if (given.empty()) return !Fail(heap, "Missing parameter for attribute name").nothing();
+    if (!stage.path.Parse(heap, given[0])) return false;
+    given = given.subspan(1);
   }
-  return MakeIterator(heap, out);
+  if (given.empty()) return true;
+  stage.native = Named(heap, given[0], true);
+  stage.rest = {given.subspan(1), stage.arguments.named};
+  return stage.native != nullptr;
 }
 
 template <bool kKeep, bool kAttribute>
-Value Select(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
-  Heap& heap = interpreter.heap();
-  if (!Truth(self)) return MakeIterator(heap, {});
-  const List* items = ItemsOf(heap, self);
-  if (items == nullptr) return Value();
-  std::span<const Value> given = arguments.positional;
-  AttributePath path;
-  if (kAttribute) {
-    if (given.empty()) return Fail(heap, "Missing parameter for attribute name");
-    if (!path.Parse(heap, given[0])) return Value();
-    given = given.subspan(1);
-  }
-  Native test = nullptr;
-  if (!given.empty()) {
-    test = Named(heap, given[0], true);
-    if (test == nullptr) return Value();
-    given = given.subspan(1);
-  }
-  std::vector<Value> out;
-  for (const Value& item : items->view()) {
-    if (!heap.Step()) return Value();
-    Value result = path.Get(interpreter, item);
-    if (!result.nothing() && test != nullptr) {
-      result = test(interpreter, result, {given, arguments.named});
+Value PullSelect(Heap& heap, Iterator& iterator) {
+  FilterStage& stage = *iterator.stage;
+  while (heap.Step()) {
+    const Value item = NextSource(heap, stage, PrepareSelect<kAttribute>);
+    if (item.nothing()) return Value();
+    Value result = stage.path.Get(*stage.interpreter, item);
+    if (!result.nothing() && stage.native != nullptr) {
+      result = stage.native(*stage.interpreter, result, stage.rest);
     }
     if (result.nothing()) return Value();
-    if (Truth(result) == kKeep) out.push_back(item);
+    if (Truth(result) == kKeep) return item;
   }
-  return MakeIterator(heap, out);
+  return Value();
+}
+
+template <Value (*kPull)(Heap&, Iterator&)>
+Value Lazily(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
+  Heap& heap = interpreter.heap();
+  const List* positional = MakeList(heap, arguments.positional);
+  Keyword* named = heap.NewArray<Keyword>(arguments.named.size());
+  if (positional == nullptr || named == nullptr) return Value();
+  std::copy(arguments.named.begin(), arguments.named.end(), named);
+  FilterStage stage{};
+  stage.interpreter = &interpreter;
+  stage.source = self;
+  stage.arguments = {positional->view(), {named, arguments.named.size()}};
+  FilterStage* kept = heap.New(stage);
+  if (kept == nullptr) return Value();
+  return Value::Of(heap.New(Iterator{nullptr, 0, "generator", kPull, kept}));
 }
 
 constexpr NamedNative kFilters[] = {
-    {"map", Map},
-    {"select", Select<true, false>},
-    {"reject", Select<false, false>},
-    {"selectattr", Select<true, true>},
-    {"rejectattr", Select<false, true>},
+    {"map", Lazily<PullMap>},
+    {"select", Lazily<PullSelect<true, false>>},
+    {"reject", Lazily<PullSelect<false, false>>},
+    {"selectattr", Lazily<PullSelect<true, true>>},
+    {"rejectattr", Lazily<PullSelect<false, true>>},
 };
 
 }  // namespace
@@ -121,6 +156,7 @@ Native FindSelectFilter(std::string_view name) {
 
 bool AttributePath::ParseText(Heap& heap, const String& text, uint32_t begin, uint32_t end) {
   const std::string_view view = text.view();
+  std::vector<Value> parts;
   while (true) {
     const size_t dot = view.find('.', begin);
     const uint32_t stop = dot < end ? static_cast<uint32_t>(dot) : end;
@@ -131,11 +167,12 @@ bool AttributePath::ParseText(Heap& heap, const String& text, uint32_t begin, ui
       digits = digits && digit < 10;
       index = digits ? index * 10 + digit : 0;
     }
-    parts_.push_back(digits ? Value::Int(index) : Slice(heap, text, begin, stop));
-    if (parts_.back().nothing() || !heap.Step()) return false;
-    if (stop == end) return true;
+    parts.push_back(digits ? Value::Int(index) : Slice(heap, text, begin, stop));
+    if (parts.back().nothing() || !heap.Step()) return false;
+    if (stop == end) break;
     begin = stop + 1;
   }
+  return Keep(heap, parts);
 }
 
 bool AttributePath::Parse(Heap& heap, const Value& attribute) {
@@ -143,8 +180,13 @@ bool AttributePath::Parse(Heap& heap, const Value& attribute) {
   if (attribute.Is(Kind::kString)) {
     return ParseText(heap, *attribute.string, 0, attribute.string->bytes);
   }
-  parts_.push_back(attribute);
-  return true;
+  return Keep(heap, {&attribute, 1});
+}
+
+bool AttributePath::Keep(Heap& heap, std::span<const Value> parts) {
+  const List* list = MakeList(heap, parts);
+  if (list != nullptr) parts_ = list->view();
+  return list != nullptr;
 }
 
 bool AttributePath::ParseAll(Heap& heap, const Value& attribute, bool split,

@@ -34,8 +34,8 @@ Value First(Interpreter& interpreter, const Value& self, const Arguments& argume
   Heap& heap = interpreter.heap();
   if (!BindPositional(heap, "first", arguments, 0, {})) return Value();
   if (self.Is(Kind::kIterator)) {  // takes one item, leaves the rest
-    Iterator& iterator = *self.iterator;
-    if (iterator.next < iterator.items->count) return iterator.items->items[iterator.next++];
+    const Value item = NextOf(heap, *self.iterator);
+    if (!item.nothing() || heap.failed()) return item;
     return MakeUndefined(heap, "No first item, sequence was empty.");
   }
   const List* items = ItemsOf(heap, self);

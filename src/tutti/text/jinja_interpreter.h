@@ -99,6 +99,7 @@ class Interpreter {
   Flow ExecScope(const ScopeStatement& statement);
   Flow ExecAutoescape(const AutoescapeStatement& statement);
   Flow ExecBlock(const BlockStatement& statement);
+  Loop* NewLoop(const ForStatement& statement, const Value& iterable);
   Flow RunLoop(Loop& loop);
   bool Emit(const Value& value);
   // Runs a body into a string of its own.

@@ -141,21 +141,33 @@ Value Interpreter::CallJoiner(const Value& callee, const Arguments& arguments) {
   return MakeString(heap_, "", true);
 }
 
+Loop* Interpreter::NewLoop(const ForStatement& statement, const Value& iterable) {
+  Loop loop{};
+  loop.interpreter = this;
+  loop.statement = &statement;
+  if (iterable.Is(Kind::kIterator)) {
+    loop.iterator = iterable.iterator;
+  } else {
+    loop.source = ItemsOf(heap_, iterable);
+    if (loop.source == nullptr) return nullptr;
+  }
+  return heap_.New(loop);
+}
+
 Interpreter::Flow Interpreter::ExecFor(const ForStatement& statement) {
   const Value iterable = Eval(*statement.iterable);
   if (iterable.nothing()) return Flow::kFail;
   heap_.set_position(statement.position);
-  const List* items = ItemsOf(heap_, iterable);
-  if (items == nullptr) return Flow::kFail;
-  Loop* loop =
-      heap_.New(Loop{this, &statement, scope_, items, 0, -1, 0, -1, false, {}, {}, {}, {}});
-  return loop == nullptr ? Flow::kFail : RunLoop(*loop);
+  Loop* loop = NewLoop(statement, iterable);
+  if (loop == nullptr) return Flow::kFail;
+  loop->outer = scope_;
+  return RunLoop(*loop);
 }
 
 Interpreter::Flow Interpreter::RunLoop(Loop& loop) {
   const ForStatement& statement = *loop.statement;
   Scope* const outer = scope_;
-  if (statement.filter == nullptr) loop.length = loop.source->count;
+  if (statement.filter == nullptr && loop.source != nullptr) loop.length = loop.source->count;
   Scope* inner = NewScope(loop.outer);
   Flow flow = Flow::kNext;
   while (inner != nullptr && LoopAdvance(loop)) {
@@ -180,22 +192,10 @@ Interpreter::Flow Interpreter::RunLoop(Loop& loop) {
 }
 
 Value Interpreter::RunLoopAsCall(Loop& outer, const Value& items) {
-  const List* list = ItemsOf(heap_, items);
-  if (list == nullptr) return Value();
-  Loop* loop = heap_.New(Loop{this,
-                              outer.statement,
-                              outer.outer,
-                              list,
-                              0,
-                              -1,
-                              outer.depth0 + 1,
-                              -1,
-                              false,
-                              {},
-                              {},
-                              {},
-                              {}});
+  Loop* loop = NewLoop(*outer.statement, items);
   if (loop == nullptr) return Value();
+  loop->outer = outer.outer;
+  loop->depth0 = outer.depth0 + 1;
   Builder text(heap_);
   Builder* const out = out_;
   out_ = &text;

@@ -44,6 +44,13 @@ const List* NumbersOf(Heap& heap, const Range& range) {
 }
 
 const List* RestOf(Heap& heap, Iterator& iterator) {
+  if (iterator.pull != nullptr) {
+    std::vector<Value> rest;
+    for (Value item = NextOf(heap, iterator); !item.nothing(); item = NextOf(heap, iterator)) {
+      rest.push_back(item);
+    }
+    return heap.failed() ? nullptr : MakeList(heap, rest);
+  }
   const uint32_t begin = iterator.next;
   iterator.next = iterator.items->count;
   return Finish(heap, iterator.items->items + begin, iterator.items->count - begin);
@@ -136,10 +143,20 @@ Value LengthOf(Heap& heap, const Value& value) {
   }
 }
 
+Value NextOf(Heap& heap, Iterator& iterator) {
+  if (iterator.pull == nullptr) {
+    if (iterator.next >= iterator.items->count) return Value();
+    return iterator.items->items[iterator.next++];
+  }
+  const DepthGuard guard(heap);
+  if (!guard.ok() || !heap.Step()) return Value();
+  return iterator.pull(heap, iterator);
+}
+
 Value MakeIterator(Heap& heap, std::span<const Value> items, const char* type_name) {
   const List* list = MakeList(heap, items);
   if (list == nullptr) return Value();
-  return Value::Of(heap.New(Iterator{list, 0, type_name}));
+  return Value::Of(heap.New(Iterator{list, 0, type_name, nullptr, nullptr}));
 }
 
 }  // namespace tutti::text::jinja

@@ -12,6 +12,8 @@ bool IsIterable(const Value& value);
 Value LengthOf(Heap& heap, const Value& value);
 bool HasLength(const Value& value);
 
+// The next item of an iterator; nothing at the end or after an error.
+Value NextOf(Heap& heap, Iterator& iterator);
 // An iterator over the given items, as Python's generators are.
 Value MakeIterator(Heap& heap, std::span<const Value> items, const char* type_name = "generator");
 

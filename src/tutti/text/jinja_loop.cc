@@ -2,15 +2,20 @@
 
 #include "tutti/text/jinja_arguments.h"
 #include "tutti/text/jinja_interpreter.h"
+#include "tutti/text/jinja_iterate.h"
 
 namespace tutti::text::jinja {
 namespace {
 
+Value NextSource(Loop& loop) {
+  if (loop.source == nullptr) return NextOf(loop.interpreter->heap(), *loop.iterator);
+  return loop.next < loop.source->count ? loop.source->items[loop.next++] : Value();
+}
+
 // The next item the filter takes; nothing at the end or after an error.
 Value Fetch(Loop& loop) {
   Interpreter& interpreter = *loop.interpreter;
-  while (loop.next < loop.source->count) {
-    const Value item = loop.source->items[loop.next++];
+  for (Value item = NextSource(loop); !item.nothing(); item = NextSource(loop)) {
     if (interpreter.LoopTakes(loop, item)) return item;
     if (interpreter.heap().failed()) break;
   }

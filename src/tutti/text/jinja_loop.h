@@ -10,8 +10,9 @@ struct Scope;
 struct Loop {
   Interpreter* interpreter;
   const ForStatement* statement;
-  Scope* outer;  // the scope around the loop
-  const List* source;
+  Scope* outer;        // the scope around the loop
+  const List* source;  // nullptr where the items come from `iterator`
+  Iterator* iterator;
   uint32_t next = 0;  // first item of `source` that was not looked at
   int64_t index0 = -1;
   int64_t depth0 = 0;        // of recursive loops

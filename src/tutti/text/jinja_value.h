@@ -21,6 +21,7 @@ struct BigInt;
 struct CycleState;
 struct Dict;
 struct DictView;
+struct FilterStage;
 struct Function;
 struct JoinState;
 struct List;
@@ -168,11 +169,14 @@ struct Range {
   uint32_t count;
 };
 
-// What is left of something that can be walked once. Its items are computed when it is made.
+// Something that can be walked once: what is left of a list, or a filter that is applied to one
+// item after the other as they are asked for (an error in a later item may never be met).
 struct Iterator {
-  const List* items;
+  const List* items;  // nullptr where `pull` makes the items
   uint32_t next = 0;
   const char* type_name = "generator";
+  Value (*pull)(Heap& heap, Iterator& iterator) = nullptr;  // nothing: at the end, or failed
+  FilterStage* stage = nullptr;
 };
 
 // Why a value is undefined, for the error when it is used.
