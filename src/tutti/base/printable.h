@@ -5,8 +5,8 @@
 
 namespace tutti {
 
-// Control characters and DEL become \xNN, bytes from 0x80 on stay as they are; what is longer than
-// `limit` bytes is cut and ends in "...".
+// Control characters and bytes that are not UTF-8 become \xNN; after `limit` bytes the text is cut
+// (never inside a character) and ends in "...".
 std::string Printable(std::string_view text, size_t limit = 120);
 
 }  // namespace tutti

@@ -9,15 +9,11 @@
 #include <string>
 #include <string_view>
 
+#include "tutti/base/printable.h"
 #include "tutti/base/status.h"
 #include "tutti/format/gguf_types.h"
 
 namespace tutti::format {
-
-// A name from a file, fit for a one-line message: control characters and bytes that are not UTF-8
-// as \xNN, long names cut.
-std::string Printable(std::string_view name);
-bool IsUtf8(std::string_view text);
 
 class GgufCursor {
  public:

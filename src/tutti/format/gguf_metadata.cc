@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "tutti/base/checked_math.h"
+#include "tutti/base/utf8.h"
 
 namespace tutti::format {
 namespace {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tutti/base/checked_math.h"
+#include "tutti/base/utf8.h"
 #include "tutti/format/gguf_cursor.h"
 #include "tutti/format/gguf_metadata.h"
 #include "tutti/format/gguf_split.h"
