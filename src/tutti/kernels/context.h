@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 
+#include "tutti/kernels/strip.h"
 #include "tutti/kernels/workspace.h"
 #include "tutti/os/thread_pool.h"
 
@@ -12,6 +13,8 @@ struct KernelContext {
   os::ThreadPool& pool;
   // Multiply dequantised weights in float32 (--exact) instead of quantised activations.
   bool exact = false;
+  // The instruction set of int8 products; tests set others. All give the same bits.
+  const StripIsa* strips = &BestStripIsa();
   Workspace workspace{pool.size()};
 };
 

@@ -1,38 +1,86 @@
 #include "tutti/kernels/matmul.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "tutti/base/check.h"
+#include "tutti/base/checked_math.h"
 #include "tutti/kernels/matmul_float.h"
 #include "tutti/kernels/parallel.h"
+#include "tutti/kernels/q8_columns.h"
 
 namespace tutti::kernels {
 namespace {
 
-// Rows of weights per task: enough work to be worth handing out.
-constexpr int64_t kTaskRows = 32;
-
 struct Task {
-  const MatMulJob* job;
-  int64_t begin;
-  int64_t end;
+  const MatMulJob* job = nullptr;
+  int64_t begin = 0;  // rows of the matrix
+  int64_t end = 0;
+  bool strips = false;
 };
+
+// Eight tasks per member let a slow one fall behind without the others waiting long; more would
+// only cost. Whole pairs, so that strips begin where they do with any other split.
+int64_t RowsPerTask(int64_t rows, int members) {
+  constexpr int64_t kTasksPerMember = 8;
+  constexpr int64_t kMost = 8 * kPairRows;
+  return std::clamp(RoundUp(rows / (members * kTasksPerMember), kPairRows), kPairRows, kMost);
+}
+
+void AddTasks(const MatMulJob& job, bool strips, int members, std::vector<Task>& tasks) {
+  const int64_t step = RowsPerTask(job.weight.rows, members);
+  for (int64_t row = 0; row < job.weight.rows; row += step) {
+    tasks.push_back({&job, row, std::min(row + step, job.weight.rows), strips});
+  }
+}
+
+// Rows of one task from strips: a pair at a time, for blocks of columns.
+void MultiplyStrips(const Task& task, std::span<const std::byte* const> columns, int member,
+                    KernelContext& context) {
+  const MatMulJob& job = *task.job;
+  const StripScratch scratch(member, context);
+  for (size_t c = 0; c < columns.size(); c += kColumnBlock) {
+    const auto block = columns.subspan(c, std::min<size_t>(kColumnBlock, columns.size() - c));
+    for (int64_t row = task.begin; row < task.end; row += kPairRows) {
+      MultiplyPair(*context.strips, job.weight, row, block, *scratch.buffer, scratch.sums);
+      const int64_t rows = std::min(kPairRows, task.end - row);
+      for (size_t i = 0; i < block.size(); ++i) {
+        const float* sums = scratch.sums + i * static_cast<size_t>(kPairRows);
+        float* out = job.out + static_cast<int64_t>(c + i) * job.out_stride + row;
+        if (job.bias != nullptr) {
+          for (int64_t r = 0; r < rows; ++r) out[r] = sums[r] + job.bias[row + r];
+        } else {
+          std::copy_n(sums, rows, out);
+        }
+      }
+    }
+  }
+}
 
 }  // namespace
 
 void MatMul(const Activations& x, std::span<const MatMulJob> jobs, KernelContext& context) {
+  if (x.rows == 0) return;
   std::vector<Task> tasks;
+  bool any_strips = false;
+  bool any_float = false;
   for (const MatMulJob& job : jobs) {
     TUTTI_CHECK(job.weight.cols == x.cols, "MatMul: the shapes do not fit");
-    for (int64_t row = 0; row < job.weight.rows; row += kTaskRows) {
-      tasks.push_back({&job, row, std::min(row + kTaskRows, job.weight.rows)});
-    }
+    const bool strips = !context.exact && HasStrips(job.weight);
+    (strips ? any_strips : any_float) = true;
+    AddTasks(job, strips, context.pool.size(), tasks);
   }
-  const size_t scratch_size = MatMulFloatScratch(x.cols);
+  Q8Columns columns;
+  if (any_strips) columns = QuantizeColumns(x, Slot::kActivations, context);
+  const size_t scratch_floats = any_float ? MatMulFloatScratch(x.cols) : 0;
   RunTasks(context.pool, static_cast<int64_t>(tasks.size()), [&](int member, int64_t index) {
     const Task& task = tasks[static_cast<size_t>(index)];
-    float* scratch = context.workspace.Get<float>(member, Slot::kMatMulFloat, scratch_size);
-    MatMulFloatRows(x, *task.job, task.begin, task.end, {scratch, scratch_size});
+    if (task.strips) {
+      MultiplyStrips(task, columns.rows, member, context);
+    } else {
+      float* scratch = context.workspace.Get<float>(member, Slot::kMatMulFloat, scratch_floats);
+      MatMulFloatRows(x, *task.job, task.begin, task.end, {scratch, scratch_floats});
+    }
   });
 }
 

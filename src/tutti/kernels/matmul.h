@@ -30,10 +30,10 @@ struct Activations {
 };
 
 struct MatMulJob {
-  tensor::WeightView weight;      // [out, in]
-  const float* bias = nullptr;    // [out] or null
-  float* out = nullptr;           // [x.rows, out]
-  int64_t out_stride = 0;         // floats between rows of out
+  tensor::WeightView weight;    // [out, in]
+  const float* bias = nullptr;  // [out] or null
+  float* out = nullptr;         // [x.rows, out]
+  int64_t out_stride = 0;       // floats between rows of out
 };
 
 // Computes every job with the same x; weight.cols == x.cols in each.

@@ -23,9 +23,11 @@ enum class Slot : uint8_t {
   kMatMulFloat,     // per member: decoded weights of the float path
   kAttention,       // per member: scores and unpacked keys and values
   kAttentionSplit,  // shared: partial results of split histories
-  kMoe,             // shared: grouped tokens
+  kMoe,             // shared: the tokens of a step
+  kMoeGathered,     // shared: tokens grouped by expert, for float weights
   kMoeHidden,       // shared: the experts' inner activations
-  kMoeOut,          // per member: sums of a strip
+  kMoeHiddenQ8,     // shared: the same, quantised
+  kMoeSums,         // per member: sums of gate, up or down
   kCount,
 };
 

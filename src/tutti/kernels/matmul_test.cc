@@ -1,0 +1,126 @@
+#include "tutti/kernels/matmul.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "tutti/base/rng.h"
+#include "tutti/tensor/decode.h"
+#include "tutti/tensor/random_blocks.h"
+
+namespace tutti::kernels {
+namespace {
+
+struct TestMatrix {
+  TestMatrix(DType dtype, int64_t rows, int64_t cols, Rng& rng) {
+    const DTypeInfo& info = InfoOf(dtype);
+    view.dtype = dtype;
+    view.rows = rows;
+    view.cols = cols;
+    view.row_stride_bytes = cols / info.block_size * info.block_bytes;
+    bytes.resize(static_cast<size_t>(rows * view.row_stride_bytes));
+    tensor::FillRandom(dtype, 0.05f, rng, bytes);
+    view.data = bytes.data();
+    bias.resize(static_cast<size_t>(rows));
+    for (float& v : bias) v = static_cast<float>(rng.NextDouble());
+  }
+  tensor::WeightView view;
+  std::vector<std::byte> bytes;
+  std::vector<float> bias;
+};
+
+std::vector<float> RandomFloats(int64_t count, Rng& rng) {
+  std::vector<float> x(static_cast<size_t>(count));
+  for (float& v : x) v = static_cast<float>(rng.NextDouble() * 2 - 1);
+  return x;
+}
+
+// Relative error of a product against double arithmetic on the decoded weights.
+double ErrorOf(const TestMatrix& m, const Activations& x, const float* out, int64_t stride) {
+  double error = 0;
+  double size = 0;
+  std::vector<float> row(static_cast<size_t>(m.view.cols));
+  for (int64_t r = 0; r < m.view.rows; ++r) {
+    tensor::DecodeRow(m.view, r, row);
+    for (int64_t t = 0; t < x.rows; ++t) {
+      double sum = m.bias[static_cast<size_t>(r)];
+      for (int64_t c = 0; c < x.cols; ++c) {
+        sum += static_cast<double>(row[static_cast<size_t>(c)]) * x.Row(t)[c];
+      }
+      error += std::pow(out[t * stride + r] - sum, 2);
+      size += sum * sum;
+    }
+  }
+  return std::sqrt(error / size);
+}
+
+// Q, K and V in one call, in different formats and heights, with and without strips.
+TEST(MatMulTest, JobsOfMixedFormatsShareTheirInput) {
+  Rng rng(1);
+  os::ThreadPool pool(2);
+  KernelContext context{pool};
+  constexpr int64_t kCols = 512, kTokens = 11;
+  const TestMatrix q(DType::kQ4_K, 70, kCols, rng), k(DType::kQ6_K, 33, kCols, rng),
+      v(DType::kBF16, 31, kCols, rng), odd(DType::kF16, 5, kCols, rng);
+  const std::vector<float> in = RandomFloats(kTokens * 600, rng);
+  const Activations x{in.data(), kTokens, kCols, 600};
+  std::vector<float> out(kTokens * 200, -9.0f);
+  const MatMulJob jobs[] = {{q.view, q.bias.data(), out.data(), 200},
+                            {k.view, k.bias.data(), out.data() + 70, 200},
+                            {v.view, v.bias.data(), out.data() + 103, 200},
+                            {odd.view, odd.bias.data(), out.data() + 134, 200}};
+  for (const bool exact : {false, true}) {
+    context.exact = exact;
+    const uint64_t runs = pool.runs();
+    MatMul(x, jobs, context);
+    EXPECT_EQ(pool.runs() - runs, 1u) << "one fork and join, the quantisation is small";
+    const double int8_error = exact ? 1e-6 : 0.01;
+    EXPECT_LT(ErrorOf(q, x, out.data(), 200), int8_error);
+    EXPECT_LT(ErrorOf(k, x, out.data() + 70, 200), int8_error);
+    EXPECT_LT(ErrorOf(v, x, out.data() + 103, 200), 1e-6);
+    EXPECT_LT(ErrorOf(odd, x, out.data() + 134, 200), 1e-6);
+    if (!exact) {
+      EXPECT_GT(ErrorOf(q, x, out.data(), 200), 1e-5) << "the int8 path did not run";
+    }
+    for (int64_t t = 0; t < kTokens; ++t) {
+      EXPECT_EQ(out[static_cast<size_t>(t * 200 + 139)], -9.0f) << "written outside";
+    }
+  }
+}
+
+TEST(MatMulTest, ARowHasTheSameBitsInEveryCompanyOnAnyThreads) {
+  constexpr int64_t kRows = 97, kCols = 768, kTokens = 600;  // more than one block of columns
+  for (const DType dtype :
+       {DType::kQ8_0, DType::kQ4_K, DType::kQ6_K, DType::kQ2_K, DType::kBF16, DType::kF16}) {
+    Rng rng(2);
+    const TestMatrix m(dtype, kRows, kCols, rng);
+    const std::vector<float> in = RandomFloats(kTokens * kCols, rng);
+    os::ThreadPool one(1), three(3);
+    KernelContext alone{one}, crowd{three};
+    std::vector<float> expected(kTokens * kRows), actual(kTokens * kRows);
+    const MatMulJob job{m.view, m.bias.data(), expected.data(), kRows};
+    MatMul({in.data(), kTokens, kCols, kCols}, {&job, 1}, crowd);
+    for (int64_t first = 0, count = 1; first < kTokens; first += count, count = count * 3 + 1) {
+      count = std::min(count, kTokens - first);
+      const MatMulJob part{m.view, m.bias.data(), actual.data() + first * kRows, kRows};
+      MatMul({in.data() + first * kCols, count, kCols, kCols}, {&part, 1}, alone);
+    }
+    EXPECT_EQ(0, std::memcmp(actual.data(), expected.data(), actual.size() * sizeof(float)))
+        << NameOf(dtype);
+  }
+}
+
+TEST(MatMulTest, NothingToDo) {
+  os::ThreadPool pool(1);
+  KernelContext context{pool};
+  Rng rng(1);
+  const TestMatrix m(DType::kQ8_0, 4, 32, rng);
+  const MatMulJob job{m.view, nullptr, nullptr, 4};
+  MatMul({nullptr, 0, 32, 32}, {&job, 1}, context);
+  EXPECT_EQ(pool.runs(), 0u);
+}
+
+}  // namespace
+}  // namespace tutti::kernels

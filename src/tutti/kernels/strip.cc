@@ -1,0 +1,118 @@
+#include "tutti/kernels/strip.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "tutti/base/check.h"
+#include "tutti/base/checked_math.h"
+
+namespace tutti::kernels {
+namespace {
+
+StripSource RowsOf(const tensor::WeightView& w, int64_t row) {
+  StripSource rows;
+  for (int64_t i = 0; i < kStripRows; ++i) {
+    const int64_t r = std::min(row + i, w.rows - 1);
+    rows.data[i] = w.data + r * w.row_stride_bytes;
+    rows.scales[i] = w.scales == nullptr
+                         ? nullptr
+                         : w.scales + r / w.scale_block_rows * w.scale_row_stride_bytes;
+  }
+  rows.scale_dtype = w.scale_dtype;
+  rows.scale_block_cols = w.scale_block_cols;
+  return rows;
+}
+
+void MultiplySlice(const StripIsa& isa, StripForm form, TileArgs args, int64_t columns) {
+  // 17 columns become 6 + 6 + 5, never 6 + 6 + 4 + 1: narrow tiles are the slow ones.
+  int64_t tiles = DivCeil<int64_t>(columns, isa.max_columns);
+  while (columns > 0) {
+    const int64_t width = DivCeil(columns, tiles);
+    isa.tiles[static_cast<size_t>(form)][width - 1](args);
+    args.columns += width;
+    args.sums += width * kPairRows;
+    columns -= width;
+    --tiles;
+  }
+}
+
+}  // namespace
+
+std::span<const StripIsa* const> SupportedStripIsas() {
+  static const std::vector<const StripIsa*> isas = [] {
+    std::vector<const StripIsa*> found;
+    for (const StripIsa* isa :
+         {StripIsaAvx512Vnni(), StripIsaAvx2(), StripIsaNeonDot(), StripIsaPortable()}) {
+      if (isa != nullptr) found.push_back(isa);
+    }
+    return found;
+  }();
+  return isas;
+}
+
+StripForm FormOf(DType dtype) {
+  switch (dtype) {
+    case DType::kQ8_0:
+    case DType::kIQ4_NL:
+    case DType::kIQ4_XS:
+      return StripForm::kSigned32;
+    case DType::kQ4_0:
+    case DType::kQ5_0:
+    case DType::kMXFP4:
+    case DType::kMXFP4Split:
+    case DType::kInt4Packed:
+      return StripForm::kSmallSigned32;
+    case DType::kQ4_1:
+    case DType::kQ5_1:
+    case DType::kQ4_K:
+    case DType::kQ5_K:
+      return StripForm::kUnsigned32;
+    case DType::kQ3_K:
+    case DType::kQ6_K:
+      return StripForm::kSmallSigned16;
+    case DType::kQ2_K:
+      return StripForm::kUnsigned16;
+    default:
+      break;
+  }
+  CheckFailed(__FILE__, __LINE__, "dtype", "a format without strips");
+}
+
+bool HasStrips(const tensor::WeightView& w) {
+  if (PortableUnpack(w.dtype, false) == nullptr) return false;
+  const int64_t block = std::max<int64_t>(InfoOf(w.dtype).block_size, kQ8GroupSize);
+  if (w.rows == 0 || w.cols % block != 0) return false;
+  if (w.scales == nullptr) return true;
+  // One scale per group: a block of scales must consist of whole groups.
+  return w.scale_block_cols > 0 && w.scale_block_cols % kQ8GroupSize == 0;
+}
+
+void MultiplyPair(const StripIsa& isa, const tensor::WeightView& w, int64_t row,
+                  std::span<const std::byte* const> columns, StripPairBuffer& buffer, float* sums) {
+  const StripForm form = FormOf(w.dtype);
+  const UnpackFunction unpack = isa.unpack(w.dtype);
+  const StripSource first = RowsOf(w, row);
+  const StripSource second = RowsOf(w, row + kStripRows);
+  const Q8Layout layout{w.cols};
+  const int64_t groups = w.cols / kQ8GroupSize;
+  const int64_t n = static_cast<int64_t>(columns.size());
+  std::fill_n(sums, n * kPairRows, 0.0f);
+  // A few columns: slices that stay in the first-level cache while they are consumed. More: larger
+  // ones, since sums are loaded and stored once per slice.
+  const int64_t slice = n <= isa.max_columns ? 8 : kSliceGroups;
+  for (int64_t g = 0; g < groups; g += slice) {
+    const int64_t count = std::min(slice, groups - g);
+    unpack(first, g, count, buffer.Strip(0));
+    unpack(second, g, count, buffer.Strip(1));
+    const TileArgs args{&buffer,
+                        count,
+                        columns.data(),
+                        g * kQ8GroupSize,
+                        layout.groups_offset() + g * static_cast<int64_t>(sizeof(Q8Group)),
+                        layout.halves_offset() + 2 * g * static_cast<int64_t>(sizeof(Q8Half)),
+                        sums};
+    MultiplySlice(isa, form, args, n);
+  }
+}
+
+}  // namespace tutti::kernels

@@ -1,0 +1,160 @@
+// Tiles with AVX-512 VNNI: vpdpbusd multiplies unsigned weights with signed activations.
+//
+// Signed weights are stored as w + 128. sum (w + 128) x = sum w x + 128 sum x, so the accumulator
+// starts at Q8Group::biased_sum = -128 sum x: the correction costs nothing and is exact.
+//
+// Registers: 2 strips x 6 columns of int32 and as many of float take 24 of 32; measured, other
+// shapes spill or wait (docs/LOG.md).
+#include "tutti/kernels/strip.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include <cstring>
+
+#include "tutti/kernels/strip_avx512_unpack.h"
+#include "tutti/kernels/strip_target.h"
+
+TUTTI_BEGIN_TARGET("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
+namespace tutti::kernels {
+namespace {
+
+inline __m512i Broadcast32(const std::byte* p) {
+  int32_t value;
+  std::memcpy(&value, p, sizeof(value));
+  return _mm512_set1_epi32(value);
+}
+inline __m512 BroadcastFloat(const std::byte* p) {
+  float value;
+  std::memcpy(&value, p, sizeof(value));
+  return _mm512_set1_ps(value);
+}
+
+// Dot products of dwords [first, last) of a group, from `a` upwards.
+template <int kColumns>
+inline void Dots(const uint8_t* const* w, const std::byte* const* x, int64_t q_at, int first,
+                 int last, __m512i (*a)[kColumns]) {
+  TUTTI_UNROLL
+  for (int j = first; j < last; ++j) {
+    const __m512i w0 = _mm512_load_si512(w[0] + j * 64);
+    const __m512i w1 = _mm512_load_si512(w[1] + j * 64);
+    TUTTI_UNROLL
+    for (int c = 0; c < kColumns; ++c) {
+      const __m512i v = Broadcast32(x[c] + q_at + j * 4);
+      a[0][c] = _mm512_dpbusd_epi32(a[0][c], w0, v);
+      a[1][c] = _mm512_dpbusd_epi32(a[1][c], w1, v);
+    }
+  }
+}
+
+template <StripForm kForm, int kColumns>
+void Tile(const TileArgs& args) {
+  constexpr int kParts = ScalesPerGroup(kForm);
+  constexpr bool kSigned = !HasMinimum(kForm);
+  const uint8_t* w[2] = {args.pair->q[0], args.pair->q[1]};
+  const float* scale[2] = {args.pair->scale[0], args.pair->scale[1]};
+  const float* minimum[2] = {args.pair->minimum[0], args.pair->minimum[1]};
+  const std::byte* x[kColumns];
+  __m512 f[2][kColumns];
+  TUTTI_UNROLL
+  for (int c = 0; c < kColumns; ++c) {
+    x[c] = args.columns[c];
+    f[0][c] = _mm512_loadu_ps(args.sums + c * kPairRows);
+    f[1][c] = _mm512_loadu_ps(args.sums + c * kPairRows + kStripRows);
+  }
+  int64_t q_at = args.q_offset;
+  int64_t group_at = args.group_offset;
+  int64_t half_at = args.half_offset;
+  for (int64_t g = 0; g < args.groups; ++g) {
+    TUTTI_UNROLL
+    for (int part = 0; part < kParts; ++part) {
+      __m512i a[2][kColumns];
+      TUTTI_UNROLL
+      for (int c = 0; c < kColumns; ++c) {
+        if constexpr (!kSigned) {
+          a[0][c] = a[1][c] = _mm512_setzero_si512();
+        } else if constexpr (kParts == 1) {
+          a[0][c] = a[1][c] = Broadcast32(x[c] + group_at + offsetof(Q8Group, biased_sum));
+        } else {
+          a[0][c] = a[1][c] = Broadcast32(x[c] + half_at + part * static_cast<int>(sizeof(Q8Half)) +
+                                          offsetof(Q8Half, biased_sum));
+        }
+      }
+      Dots<kColumns>(w, x, q_at, part * 8 / kParts, (part + 1) * 8 / kParts, a);
+      TUTTI_UNROLL
+      for (int r = 0; r < 2; ++r) {
+        const __m512 s = _mm512_load_ps(scale[r] + part * kStripRows);
+        TUTTI_UNROLL
+        for (int c = 0; c < kColumns; ++c) {
+          f[r][c] =
+              _mm512_fmadd_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(a[r][c]), s),
+                              BroadcastFloat(x[c] + group_at + offsetof(Q8Group, scale)), f[r][c]);
+        }
+      }
+    }
+    if constexpr (!kSigned) {
+      TUTTI_UNROLL
+      for (int part = 0; part < kParts; ++part) {
+        TUTTI_UNROLL
+        for (int r = 0; r < 2; ++r) {
+          const __m512 m = _mm512_load_ps(minimum[r] + part * kStripRows);
+          TUTTI_UNROLL
+          for (int c = 0; c < kColumns; ++c) {
+            const std::byte* sum = kParts == 1
+                                       ? x[c] + group_at + offsetof(Q8Group, scaled_sum)
+                                       : x[c] + half_at + part * static_cast<int>(sizeof(Q8Half)) +
+                                             offsetof(Q8Half, scaled_sum);
+            f[r][c] = _mm512_fnmadd_ps(m, BroadcastFloat(sum), f[r][c]);
+          }
+        }
+      }
+    }
+    TUTTI_UNROLL
+    for (int r = 0; r < 2; ++r) {
+      w[r] += 8 * 64;
+      scale[r] += kParts * kStripRows;
+      minimum[r] += kParts * kStripRows;
+    }
+    q_at += kQ8GroupSize;
+    group_at += static_cast<int64_t>(sizeof(Q8Group));
+    half_at += 2 * static_cast<int64_t>(sizeof(Q8Half));
+  }
+  TUTTI_UNROLL
+  for (int c = 0; c < kColumns; ++c) {
+    _mm512_storeu_ps(args.sums + c * kPairRows, f[0][c]);
+    _mm512_storeu_ps(args.sums + c * kPairRows + kStripRows, f[1][c]);
+  }
+}
+
+#define TUTTI_TILES(form) \
+  { Tile<form, 1>, Tile<form, 2>, Tile<form, 3>, Tile<form, 4>, Tile<form, 5>, Tile<form, 6> }
+
+// |q| matters to other instruction sets only: both signed forms share their tiles.
+constexpr StripIsa kAvx512Vnni = {
+    "avx512vnni",
+    UnpackAvx512,
+    6,
+    {TUTTI_TILES(StripForm::kSigned32), TUTTI_TILES(StripForm::kSigned32),
+     TUTTI_TILES(StripForm::kUnsigned32), TUTTI_TILES(StripForm::kSmallSigned16),
+     TUTTI_TILES(StripForm::kUnsigned16)},
+};
+
+#undef TUTTI_TILES
+
+}  // namespace
+}  // namespace tutti::kernels
+TUTTI_END_TARGET
+
+namespace tutti::kernels {
+const StripIsa* StripIsaAvx512Vnni() {
+  const bool has_it = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                      __builtin_cpu_supports("avx512vnni");
+  return has_it ? &kAvx512Vnni : nullptr;
+}
+}  // namespace tutti::kernels
+#else
+namespace tutti::kernels {
+const StripIsa* StripIsaAvx512Vnni() { return nullptr; }
+}  // namespace tutti::kernels
+#endif

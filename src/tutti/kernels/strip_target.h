@@ -1,0 +1,21 @@
+// Compiles a part of a file for an instruction set that the rest of the program must not use.
+//
+//   TUTTI_BEGIN_TARGET("avx2,fma") ... TUTTI_END_TARGET
+//
+// Only functions defined between the two may use its instructions; include every header before, so
+// that no inline function of others is compiled for it. The caller makes sure the machine has it.
+#pragma once
+
+#define TUTTI_PRAGMA(text) _Pragma(#text)
+
+#if defined(__clang__)
+#define TUTTI_BEGIN_TARGET(isa) \
+  TUTTI_PRAGMA(clang attribute push(__attribute__((target(isa))), apply_to = function))
+#define TUTTI_END_TARGET _Pragma("clang attribute pop")
+// Unrolls the next loop completely; accumulators in arrays become registers.
+#define TUTTI_UNROLL _Pragma("unroll")
+#else
+#define TUTTI_BEGIN_TARGET(isa) _Pragma("GCC push_options") TUTTI_PRAGMA(GCC target(isa))
+#define TUTTI_END_TARGET _Pragma("GCC pop_options")
+#define TUTTI_UNROLL _Pragma("GCC unroll 16")
+#endif
