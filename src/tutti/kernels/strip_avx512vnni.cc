@@ -47,67 +47,91 @@ inline void Dots(const uint8_t* const* w, const std::byte* const* x, int64_t q_a
   }
 }
 
+// Where the slice's next group lies within each column.
+template <int kColumns>
+struct Cursor {
+  const std::byte* x[kColumns];
+  int64_t q_at;
+  int64_t group_at;
+  int64_t half_at;
+
+  const std::byte* Group(int c, size_t field) const { return x[c] + group_at + field; }
+  const std::byte* Half(int c, int part, size_t field) const {
+    return x[c] + half_at + static_cast<size_t>(part) * sizeof(Q8Half) + field;
+  }
+};
+
+template <StripForm kForm, int kColumns>
+inline __m512i StartOf(const Cursor<kColumns>& at, int c, int part) {
+  if constexpr (HasMinimum(kForm)) {
+    return _mm512_setzero_si512();
+  } else if constexpr (ScalesPerGroup(kForm) == 1) {
+    return Broadcast32(at.Group(c, offsetof(Q8Group, biased_sum)));
+  } else {
+    return Broadcast32(at.Half(c, part, offsetof(Q8Half, biased_sum)));
+  }
+}
+
+// One scale's part of a group: f += float(sum q w) * scale * x.scale
+template <StripForm kForm, int kColumns>
+inline void AddPart(const uint8_t* const* w, const float* const* scale, const Cursor<kColumns>& at,
+                    int part, __m512 (*f)[kColumns]) {
+  constexpr int kDwords = 8 / ScalesPerGroup(kForm);
+  __m512i a[2][kColumns];
+  TUTTI_UNROLL
+  for (int c = 0; c < kColumns; ++c) a[0][c] = a[1][c] = StartOf<kForm>(at, c, part);
+  Dots<kColumns>(w, at.x, at.q_at, part * kDwords, (part + 1) * kDwords, a);
+  TUTTI_UNROLL
+  for (int r = 0; r < 2; ++r) {
+    const __m512 s = _mm512_load_ps(scale[r] + part * kStripRows);
+    TUTTI_UNROLL
+    for (int c = 0; c < kColumns; ++c) {
+      f[r][c] = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(a[r][c]), s),
+                                BroadcastFloat(at.Group(c, offsetof(Q8Group, scale))), f[r][c]);
+    }
+  }
+}
+
+// f -= minimum * x.scaled_sum
+template <StripForm kForm, int kColumns>
+inline void SubtractMinima(const float* const* minimum, const Cursor<kColumns>& at, int part,
+                           __m512 (*f)[kColumns]) {
+  TUTTI_UNROLL
+  for (int r = 0; r < 2; ++r) {
+    const __m512 m = _mm512_load_ps(minimum[r] + part * kStripRows);
+    TUTTI_UNROLL
+    for (int c = 0; c < kColumns; ++c) {
+      const std::byte* sum = ScalesPerGroup(kForm) == 1
+                                 ? at.Group(c, offsetof(Q8Group, scaled_sum))
+                                 : at.Half(c, part, offsetof(Q8Half, scaled_sum));
+      f[r][c] = _mm512_fnmadd_ps(m, BroadcastFloat(sum), f[r][c]);
+    }
+  }
+}
+
 template <StripForm kForm, int kColumns>
 void Tile(const TileArgs& args) {
   constexpr int kParts = ScalesPerGroup(kForm);
-  constexpr bool kSigned = !HasMinimum(kForm);
   const uint8_t* w[2] = {args.pair->q[0], args.pair->q[1]};
   const float* scale[2] = {args.pair->scale[0], args.pair->scale[1]};
   const float* minimum[2] = {args.pair->minimum[0], args.pair->minimum[1]};
-  const std::byte* x[kColumns];
+  Cursor<kColumns> at;
+  at.q_at = args.q_offset;
+  at.group_at = args.group_offset;
+  at.half_at = args.half_offset;
   __m512 f[2][kColumns];
   TUTTI_UNROLL
   for (int c = 0; c < kColumns; ++c) {
-    x[c] = args.columns[c];
+    at.x[c] = args.columns[c];
     f[0][c] = _mm512_loadu_ps(args.sums + c * kPairRows);
     f[1][c] = _mm512_loadu_ps(args.sums + c * kPairRows + kStripRows);
   }
-  int64_t q_at = args.q_offset;
-  int64_t group_at = args.group_offset;
-  int64_t half_at = args.half_offset;
   for (int64_t g = 0; g < args.groups; ++g) {
     TUTTI_UNROLL
-    for (int part = 0; part < kParts; ++part) {
-      __m512i a[2][kColumns];
+    for (int part = 0; part < kParts; ++part) AddPart<kForm>(w, scale, at, part, f);
+    if constexpr (HasMinimum(kForm)) {
       TUTTI_UNROLL
-      for (int c = 0; c < kColumns; ++c) {
-        if constexpr (!kSigned) {
-          a[0][c] = a[1][c] = _mm512_setzero_si512();
-        } else if constexpr (kParts == 1) {
-          a[0][c] = a[1][c] = Broadcast32(x[c] + group_at + offsetof(Q8Group, biased_sum));
-        } else {
-          a[0][c] = a[1][c] = Broadcast32(x[c] + half_at + part * static_cast<int>(sizeof(Q8Half)) +
-                                          offsetof(Q8Half, biased_sum));
-        }
-      }
-      Dots<kColumns>(w, x, q_at, part * 8 / kParts, (part + 1) * 8 / kParts, a);
-      TUTTI_UNROLL
-      for (int r = 0; r < 2; ++r) {
-        const __m512 s = _mm512_load_ps(scale[r] + part * kStripRows);
-        TUTTI_UNROLL
-        for (int c = 0; c < kColumns; ++c) {
-          f[r][c] =
-              _mm512_fmadd_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(a[r][c]), s),
-                              BroadcastFloat(x[c] + group_at + offsetof(Q8Group, scale)), f[r][c]);
-        }
-      }
-    }
-    if constexpr (!kSigned) {
-      TUTTI_UNROLL
-      for (int part = 0; part < kParts; ++part) {
-        TUTTI_UNROLL
-        for (int r = 0; r < 2; ++r) {
-          const __m512 m = _mm512_load_ps(minimum[r] + part * kStripRows);
-          TUTTI_UNROLL
-          for (int c = 0; c < kColumns; ++c) {
-            const std::byte* sum = kParts == 1
-                                       ? x[c] + group_at + offsetof(Q8Group, scaled_sum)
-                                       : x[c] + half_at + part * static_cast<int>(sizeof(Q8Half)) +
-                                             offsetof(Q8Half, scaled_sum);
-            f[r][c] = _mm512_fnmadd_ps(m, BroadcastFloat(sum), f[r][c]);
-          }
-        }
-      }
+      for (int part = 0; part < kParts; ++part) SubtractMinima<kForm>(minimum, at, part, f);
     }
     TUTTI_UNROLL
     for (int r = 0; r < 2; ++r) {
@@ -115,9 +139,9 @@ void Tile(const TileArgs& args) {
       scale[r] += kParts * kStripRows;
       minimum[r] += kParts * kStripRows;
     }
-    q_at += kQ8GroupSize;
-    group_at += static_cast<int64_t>(sizeof(Q8Group));
-    half_at += 2 * static_cast<int64_t>(sizeof(Q8Half));
+    at.q_at += kQ8GroupSize;
+    at.group_at += static_cast<int64_t>(sizeof(Q8Group));
+    at.half_at += 2 * static_cast<int64_t>(sizeof(Q8Half));
   }
   TUTTI_UNROLL
   for (int c = 0; c < kColumns; ++c) {
