@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "tutti/base/check.h"
+#include "tutti/kernels/grid_codes.h"
 #include "tutti/tensor/blocks.h"
 #include "tutti/tensor/decode.h"
 #include "tutti/tensor/iq_tables.h"
@@ -289,6 +290,40 @@ HWY_INLINE void DecodeBlock(const tensor::BlockIQ4_XS& block, float* out) {
   }
 }
 
+HWY_INLINE void DecodeBlock(const tensor::BlockNVFP4& block, float* out) {
+  for (int group = 0; group < 4; ++group) {
+    const uint8_t code = block.d[group];
+    const float d = code == 0x7f ? 0.0f : 0.5f * tensor::UnsignedE4M3ToFloat(code);
+    // Eight bytes hold the group: low nibbles, then high ones.
+    uint8_t nibbles[16];
+    HWY_ALIGN int8_t codes[32];
+    std::memcpy(nibbles, block.qs + 8 * group, 8);
+    std::memset(nibbles + 8, 0, 8);
+    UnpackNibblesByTable(nibbles, tensor::kDoubledE2M1, codes);
+    std::memcpy(codes + 8, codes + 16, 8);
+    ScaleGroup<16, false>(codes, d, 0, out + 16 * group);
+  }
+}
+
+// Formats of grid_codes.h.
+template <class Block, size_t kScales>
+HWY_INLINE void DecodeGridBlock(const Block& block, float* out) {
+  constexpr size_t kGroup = 256 / kScales;
+  HWY_ALIGN int8_t codes[256];
+  std::array<float, kScales> scales;
+  UnpackCodes(block, codes, scales);
+  for (size_t group = 0; group < kScales; ++group) {
+    ScaleGroup<kGroup, false>(codes + kGroup * group, scales[group], 0, out + kGroup * group);
+  }
+}
+
+template <class Block, size_t kScales>
+HWY_INLINE void DecodeGridBlocks(const std::byte* data, int64_t cols, float* out) {
+  const auto* blocks = reinterpret_cast<const Block*>(data);
+  for (int64_t b = 0; b < cols / 256; ++b)
+    DecodeGridBlock<Block, kScales>(blocks[b], out + b * 256);
+}
+
 template <class Block, int kBlockSize>
 HWY_INLINE void DecodeBlocks(const std::byte* data, int64_t cols, float* out) {
   const auto* blocks = reinterpret_cast<const Block*>(data);
@@ -374,6 +409,42 @@ HWY_INLINE void DecodeFloatRow(const tensor::WeightView& w, int64_t row, const s
       });
 }
 
+// False for types that are none of these.
+HWY_INLINE bool DecodeGridRow(DType dtype, const std::byte* data, int64_t cols, float* out) {
+  switch (dtype) {
+    case DType::kIQ1_S:
+      DecodeGridBlocks<tensor::BlockIQ1_S, 8>(data, cols, out);
+      break;
+    case DType::kIQ1_M:
+      DecodeGridBlocks<tensor::BlockIQ1_M, 16>(data, cols, out);
+      break;
+    case DType::kIQ2_XXS:
+      DecodeGridBlocks<tensor::BlockIQ2_XXS, 8>(data, cols, out);
+      break;
+    case DType::kIQ2_XS:
+      DecodeGridBlocks<tensor::BlockIQ2_XS, 16>(data, cols, out);
+      break;
+    case DType::kIQ2_S:
+      DecodeGridBlocks<tensor::BlockIQ2_S, 16>(data, cols, out);
+      break;
+    case DType::kIQ3_XXS:
+      DecodeGridBlocks<tensor::BlockIQ3_XXS, 8>(data, cols, out);
+      break;
+    case DType::kIQ3_S:
+      DecodeGridBlocks<tensor::BlockIQ3_S, 8>(data, cols, out);
+      break;
+    case DType::kTQ1_0:
+      DecodeGridBlocks<tensor::BlockTQ1_0, 1>(data, cols, out);
+      break;
+    case DType::kTQ2_0:
+      DecodeGridBlocks<tensor::BlockTQ2_0, 1>(data, cols, out);
+      break;
+    default:
+      return false;
+  }
+  return true;
+}
+
 // False where this file has no fast version.
 HWY_INLINE bool DecodeGgufRow(DType dtype, const std::byte* data, int64_t cols, float* out) {
   switch (dtype) {
@@ -398,6 +469,9 @@ HWY_INLINE bool DecodeGgufRow(DType dtype, const std::byte* data, int64_t cols, 
     case DType::kMXFP4:
       DecodeBlocks<tensor::BlockMXFP4, 32>(data, cols, out);
       break;
+    case DType::kNVFP4:
+      DecodeBlocks<tensor::BlockNVFP4, 64>(data, cols, out);
+      break;
     case DType::kQ2_K:
       DecodeBlocks<tensor::BlockQ2_K, 256>(data, cols, out);
       break;
@@ -417,7 +491,7 @@ HWY_INLINE bool DecodeGgufRow(DType dtype, const std::byte* data, int64_t cols, 
       DecodeBlocks<tensor::BlockIQ4_XS, 256>(data, cols, out);
       break;
     default:
-      return false;
+      return DecodeGridRow(dtype, data, cols, out);
   }
   return true;
 }

@@ -9,8 +9,8 @@ namespace tutti::kernels {
 
 // The same values as tensor::DecodeRow bit for bit, NaN payloads and the sign of zero excepted.
 //
-// Vectorised: F32, F16, BF16, F8, the 32-value blocks (Q4_0 to Q8_0, IQ4_NL, MXFP4), Q2_K to Q6_K,
-// IQ4_XS, packed INT4 and split MXFP4. All other types take the scalar decoder.
+// Vectorised: F32, F16, BF16, F8, every GGUF block format, and packed INT4 and split MXFP4 in
+// groups of a multiple of 32 columns (MXFP4 with E8M0 scales). The rest takes the scalar decoder.
 // Threads: any. Shapes and errors: as tensor::DecodeRow.
 void DecodeRowFast(const tensor::WeightView& w, int64_t row, std::span<float> out);
 
