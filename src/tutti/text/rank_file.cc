@@ -23,17 +23,18 @@ struct KnownVocabulary {
   size_t tokens;
   std::string_view pretokenizer;
   bool nfc = false;
+  bool ignore_merges = false;
   TokenId first_special = kNoToken;
   std::array<std::string_view, 3> special = {};
 };
 constexpr KnownVocabulary kKnown[] = {
-    {50256, "gpt-2", false, 50256, {"<|endoftext|>"}},  // GPT-2, r50k
+    {50256, "gpt-2", false, false, 50256, {"<|endoftext|>"}},  // GPT-2, r50k
     {50252, "gpt-neox"},
-    {100256, "llama-bpe", false, 100257, {"<|endoftext|>"}},  // GPT-4 (cl100k)
-    {128000, "llama-bpe"},                                    // Llama 3
-    {151643, "qwen2", true, 151643, {"<|endoftext|>", "<|im_start|>", "<|im_end|>"}},
-    {163584, "kimi-k2"},
-    {199998, "gpt-4o", false, 199999, {"<|endoftext|>"}},  // GPT-4o, gpt-oss (o200k)
+    {100256, "llama-bpe", false, true, 100257, {"<|endoftext|>"}},  // GPT-4 (cl100k)
+    {128000, "llama-bpe", false, true},                             // Llama 3
+    {151643, "qwen2", true, false, 151643, {"<|endoftext|>", "<|im_start|>", "<|im_end|>"}},
+    {163584, "kimi-k2", false, true},
+    {199998, "gpt-4o", false, true, 199999, {"<|endoftext|>"}},  // GPT-4o, gpt-oss (o200k)
 };
 
 // The settings of a known vocabulary; `pretokenizer`, where not empty, is certain.
@@ -55,6 +56,7 @@ Status SetPretokenizer(std::string_view pretokenizer, VocabSpec* spec) {
   }
   spec->pretokenizer = known->pretokenizer;
   spec->nfc = known->nfc;
+  spec->ignore_merges |= known->ignore_merges;
   if (known->first_special == kNoToken ||
       std::find(spec->kinds.begin(), spec->kinds.end(), TokenKind::kControl) != spec->kinds.end()) {
     return Status();

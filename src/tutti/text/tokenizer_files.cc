@@ -42,7 +42,7 @@ Result<VocabSpec> ReadPair(const fs::path& vocab, const fs::path& merges,
   return InFile(vocab, ParseVocabAndMerges(vocab_json, merges_txt, pretokenizer));
 }
 
-// A rank file is lines of base64; a SentencePiece model begins with the tag of its first piece.
+// Lines of base64 and a number.
 bool IsRankFile(std::string_view content) {
   const std::string_view head = content.substr(0, std::min<size_t>(content.size(), 64));
   return !head.empty() && std::all_of(head.begin(), head.end(), [](char c) {
@@ -62,9 +62,17 @@ Result<VocabSpec> ReadTokenizerFile(const fs::path& path, std::string_view preto
   if (name.ends_with("vocab.json")) return pair("vocab.json", "merges.txt");
   if (name.ends_with("encoder.json")) return pair("encoder.json", "vocab.bpe");
   TUTTI_ASSIGN_OR_RETURN(const std::string content, Read(path));
-  if (name.ends_with(".json")) return InFile(path, ParseTokenizerJson(content));
+  const char first = content.empty() ? '\0' : content[0];
+  if (name.ends_with(".json") || first == '{') {
+    return InFile(path, ParseTokenizerJson(content));
+  }
   if (IsRankFile(content)) return InFile(path, ParseRankFile(content, pretokenizer));
-  return InFile(path, ParseSentencePieceModel(content));
+  // A SentencePiece model begins with the tag of one of its fields: pieces, trainer, normaliser.
+  if (first == '\x0A' || first == '\x12' || first == '\x1A') {
+    return InFile(path, ParseSentencePieceModel(content));
+  }
+  return DataError("{}: neither tokenizer.json nor SentencePiece model nor rank file",
+                   path.string());
 }
 
 // The pre-tokenizer that a class of the publisher's Python code has built in.
@@ -113,7 +121,9 @@ Result<VocabSpec> ReadFolder(const fs::path& folder) {
   if (config) {
     TUTTI_RETURN_IF_ERROR(ApplyTokenizerConfig(*config, &spec).WithContext(config_path.string()));
   }
-  const fs::path generation_path = folder / "generation_config.json";
+  // Where there is no generation_config.json, the model's own config.json has the id.
+  fs::path generation_path = folder / "generation_config.json";
+  if (!IsFile(generation_path)) generation_path = folder / "config.json";
   TUTTI_ASSIGN_OR_RETURN(const auto generation, ReadIfThere(generation_path));
   if (generation) {
     TUTTI_RETURN_IF_ERROR(

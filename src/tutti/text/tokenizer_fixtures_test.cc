@@ -145,6 +145,14 @@ TEST(TokenizerFolderTest, Qwen2) {
   ExpectCases(*tokenizer, Fixture("qwen2.5_qwen3/cases.jsonl"), true);
 }
 
+// encoder.json and vocab.bpe, with the special tokens in tokenizer_config.json.
+TEST(TokenizerFolderTest, Llama3) {
+  TUTTI_NEEDS_SHARED("tokenizers/llama3");
+  const auto tokenizer = MakeTokenizer(ReadVocab(Fixture("llama3")));
+  ASSERT_NE(tokenizer, nullptr);
+  ExpectCases(*tokenizer, Fixture("llama3/cases.jsonl"), true);
+}
+
 // Where tokenizers and SentencePiece differ, tokenizer.json answers as the former, with control
 // tokens in the text; and either file as the latter, where control tokens are not parsed.
 TEST(TokenizerDifferTest, Llama2SpecialTokens) {

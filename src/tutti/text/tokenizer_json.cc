@@ -23,6 +23,7 @@ class Reader {
   explicit Reader(const json::object& root) : root_(root) {}
 
   Result<VocabSpec> Read() {
+    if (!root_.contains("model")) return DataError("no \"model\", so this is no tokenizer.json");
     TUTTI_RETURN_IF_ERROR(ReadNormalizer().WithContext("normalizer"));
     TUTTI_RETURN_IF_ERROR(ReadPretokenizer().WithContext("pre_tokenizer"));
     TUTTI_RETURN_IF_ERROR(ReadModel().WithContext("model"));
