@@ -40,6 +40,14 @@ std::unique_ptr<Tokenizer> MakeTokenizer(Result<VocabSpec> spec) {
   return tokenizer.ok() ? std::move(*tokenizer) : nullptr;
 }
 
+// The tokenizer of a file of the fixtures; read once, for the large ones take half a second.
+const Tokenizer* Open(const std::string& name) {
+  static std::map<std::string, std::unique_ptr<Tokenizer>> opened;
+  const auto [it, is_new] = opened.try_emplace(name);
+  if (is_new) it->second = MakeTokenizer(ReadVocab(Unpacked(name)));
+  return it->second.get();
+}
+
 std::vector<json::object> ReadLines(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
   EXPECT_TRUE(in.good()) << path;
@@ -87,7 +95,7 @@ class TokenizerJsonTest : public ::testing::TestWithParam<JsonFixture> {};
 
 TEST_P(TokenizerJsonTest, EveryCase) {
   TUTTI_NEEDS_SHARED(std::string("tokenizers/") + GetParam().tokenizer);
-  const auto tokenizer = MakeTokenizer(ReadVocab(Unpacked(GetParam().tokenizer)));
+  const Tokenizer* tokenizer = Open(GetParam().tokenizer);
   ASSERT_NE(tokenizer, nullptr);
   ExpectCases(*tokenizer, Fixture(GetParam().cases), true);
 }
@@ -117,7 +125,7 @@ class SentencePieceTest : public ::testing::TestWithParam<const char*> {};
 TEST_P(SentencePieceTest, EveryCase) {
   const std::string name = std::string("mistral/") + GetParam();
   TUTTI_NEEDS_SHARED("tokenizers/" + name);
-  const auto tokenizer = MakeTokenizer(ReadVocab(Fixture(name)));
+  const Tokenizer* tokenizer = Open(name);
   ASSERT_NE(tokenizer, nullptr);
   ExpectCases(*tokenizer, Fixture(name + ".cases.jsonl"), false);
 }
@@ -158,7 +166,7 @@ TEST(TokenizerFolderTest, Llama3) {
 TEST(TokenizerDifferTest, Llama2SpecialTokens) {
   TUTTI_NEEDS_SHARED("tokenizers/llama2/cases_differ.jsonl");
   for (const char* file : {"llama2/tokenizer.json", "llama2/tokenizer.model"}) {
-    const auto tokenizer = MakeTokenizer(ReadVocab(Fixture(file)));
+    const Tokenizer* tokenizer = Open(file);
     ASSERT_NE(tokenizer, nullptr);
     int cases = 0;
     for (const json::object& line : ReadLines(Fixture("llama2/cases_differ.jsonl"))) {
@@ -177,11 +185,11 @@ TEST(TokenizerDifferTest, Llama2SpecialTokens) {
 
 TEST(StreamDecoderFixtureTest, EveryStream) {
   TUTTI_NEEDS_SHARED("tokenizers/stream.jsonl");
-  std::map<std::string, std::unique_ptr<Tokenizer>> tokenizers;
-  tokenizers["deepseek_v3"] = MakeTokenizer(ReadVocab(Fixture("deepseek_v3/tokenizer.json")));
-  for (const char* name : {"qwen3", "gpt_oss"}) {
-    tokenizers[name] = MakeTokenizer(ReadVocab(Unpacked(std::string(name) + "/tokenizer.json.xz")));
-  }
+  const std::map<std::string, const Tokenizer*> tokenizers = {
+      {"deepseek_v3", Open("deepseek_v3/tokenizer.json")},
+      {"qwen3", Open("qwen3/tokenizer.json.xz")},
+      {"gpt_oss", Open("gpt_oss/tokenizer.json.xz")}};
+  for (const auto& [name, tokenizer] : tokenizers) ASSERT_NE(tokenizer, nullptr) << name;
   int streams = 0;
   for (const json::object& line : ReadLines(Fixture("stream.jsonl"))) {
     const Tokenizer& tokenizer = *tokenizers.at(Str(line, "tokenizer"));
