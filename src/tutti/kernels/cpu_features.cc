@@ -7,7 +7,7 @@
 #include <cstring>
 #include <utility>
 
-#include "tutti/kernels/peaks.h"
+#include "tutti/kernels/strip.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -154,7 +154,7 @@ std::vector<KernelChoice> KernelChoices() {
   // Highway takes the best target that both this build and this processor have: the lowest bit.
   const int64_t targets = hwy::SupportedTargets() & HWY_TARGETS;
   return {{"float32 vectors", hwy::TargetName(targets & -targets)},
-          {"int8 dot products", Int8Peak().instructions}};
+          {"int8 products", BestStripIsa().name}};
 }
 
 }  // namespace tutti::kernels

@@ -28,8 +28,9 @@ std::string CpuName();
 
 // The instruction set that a family of kernels runs on here.
 struct KernelChoice {
-  std::string_view family;           // "float32 vectors"
-  std::string_view instruction_set;  // "AVX3" (Highway's name for AVX-512)
+  std::string_view family;  // "float32 vectors"
+  std::string_view
+      instruction_set;  // as its library or file calls it: "AVX3" (Highway), "avx512vnni"
 };
 std::vector<KernelChoice> KernelChoices();
 

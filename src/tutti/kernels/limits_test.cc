@@ -71,7 +71,12 @@ TEST(LimitsTest, FeaturesComeWithTheirBases) {
   EXPECT_EQ(cpu.avx512_vnni,
             __builtin_cpu_supports("avx512vnni") != 0 && __builtin_cpu_supports("avx512bw") != 0);
 #endif
-  EXPECT_GE(KernelChoices().size(), 2u);
+  for (const KernelChoice& choice : KernelChoices()) {
+    EXPECT_FALSE(choice.instruction_set.empty()) << choice.family;
+    if (choice.family == "int8 products" && cpu.avx512_vnni) {
+      EXPECT_EQ(choice.instruction_set, "avx512vnni");
+    }
+  }
 }
 
 }  // namespace
