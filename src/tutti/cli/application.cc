@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "tutti/base/printable.h"
 #include "tutti/cli/command.h"
 #include "tutti/cli/help.h"
 #include "tutti/cli/suggest.h"
@@ -35,15 +36,7 @@ int ExitCode(StatusCode code) {
   return 70;
 }
 
-// The error as one line: names of files and templates may hold anything, newlines included.
-std::string OneLine(std::string_view text) {
-  std::string line;
-  for (const char c : text) {
-    const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-    line += control ? ' ' : c;
-  }
-  return line;
-}
+constexpr size_t kLongestMessage = 2000;
 
 int Report(Console& console, const Status& status) {
   const Status flushed = console.Flush();
@@ -51,7 +44,8 @@ int Report(Console& console, const Status& status) {
   if (worst.ok()) return 0;
   if (worst.code() != StatusCode::kCancelled) {
     const std::string_view bug = worst.code() == StatusCode::kInternal ? "this is a bug: " : "";
-    console.Say("tutti: {}{}", bug, OneLine(worst.message()));
+    // One line: names of files and texts of templates may hold anything.
+    console.Say("tutti: {}{}", bug, Printable(worst.message(), kLongestMessage));
   }
   return ExitCode(worst.code());
 }

@@ -4,12 +4,30 @@
 namespace tutti::cli {
 
 // Each is defined in its command_<name>.cc.
+std::unique_ptr<Command> MakeChatCommand();
 std::unique_ptr<Command> MakeCompletionCommand();
 std::unique_ptr<Command> MakeConvertCommand();
+std::unique_ptr<Command> MakeDetokenizeCommand();
 std::unique_ptr<Command> MakeHelpCommand();
+std::unique_ptr<Command> MakeInspectCommand();
+std::unique_ptr<Command> MakeListCommand();
+std::unique_ptr<Command> MakeLogitsCommand();
+std::unique_ptr<Command> MakePerplexityCommand();
+std::unique_ptr<Command> MakeRenderCommand();
+std::unique_ptr<Command> MakeRunCommand();
+std::unique_ptr<Command> MakeTokenizeCommand();
 
 std::span<const CommandEntry> Commands() {
   static constexpr CommandEntry kCommands[] = {
+      {"run", "Answer a prompt or continue a text", MakeRunCommand},
+      {"chat", "Have a conversation on the terminal", MakeChatCommand},
+      {"list", "Show the models that are already on this machine", MakeListCommand},
+      {"inspect", "Show what a model is and what it needs", MakeInspectCommand},
+      {"tokenize", "Turn text into token ids", MakeTokenizeCommand},
+      {"detokenize", "Turn token ids into text", MakeDetokenizeCommand},
+      {"render", "Show what a chat template makes of a conversation", MakeRenderCommand},
+      {"logits", "Write the logits at every position of some ids", MakeLogitsCommand},
+      {"perplexity", "Measure how well a model predicts a text", MakePerplexityCommand},
       {"convert", "Write a model as a GGUF file", MakeConvertCommand},
       {"completion", "Print the completion script of a shell", MakeCompletionCommand},
       {"help", "Explain a command", MakeHelpCommand},

@@ -61,11 +61,20 @@ Status WriteFile(const std::filesystem::path& path, std::string_view content) {
 Result<FileWriter> FileWriter::Create(const std::filesystem::path& path) {
   FileWriter file;
   file.path_ = path;
+  std::error_code error;
+  if (const auto target = std::filesystem::canonical(path, error); !error) {
+    file.path_ = target;
+    if (!std::filesystem::is_regular_file(target, error)) {
+      file.fd_ = ::open(target.c_str(), O_WRONLY | O_CLOEXEC);
+      if (file.fd_ < 0) return IoError(path, "cannot write");
+      return file;
+    }
+  }
   // A name of its own, also beside what a killed process or another thread left.
   constexpr int kAttempts = 100;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     file.temporary_ =
-        path.string() + fmt::format(".tmp.{}.{}", static_cast<long>(::getpid()), attempt);
+        file.path_.string() + fmt::format(".tmp.{}.{}", static_cast<long>(::getpid()), attempt);
     file.fd_ = ::open(file.temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (file.fd_ >= 0) return file;
     if (errno != EEXIST) break;
@@ -81,7 +90,7 @@ FileWriter::FileWriter(FileWriter&& other) noexcept
 FileWriter::~FileWriter() {
   if (fd_ < 0) return;
   ::close(fd_);
-  ::unlink(temporary_.c_str());
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 Status FileWriter::Append(std::string_view content) {
@@ -97,12 +106,14 @@ Status FileWriter::Append(std::string_view content) {
 
 Status FileWriter::Commit() {
   TUTTI_CHECK(fd_ >= 0, "the file is committed");
-  if (::fsync(fd_) != 0) return IoError(path_, "cannot write");
+  // Devices and pipes have nothing to sync and say EINVAL.
+  if (::fsync(fd_) != 0 && errno != EINVAL) return IoError(path_, "cannot write");
   const bool closed = ::close(fd_) == 0;  // network file systems report a full disk here
   fd_ = -1;
+  if (closed && temporary_.empty()) return Status();
   if (closed && ::rename(temporary_.c_str(), path_.c_str()) == 0) return Status();
   const Status status = IoError(path_, "cannot write");
-  ::unlink(temporary_.c_str());
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
   return status;
 }
 

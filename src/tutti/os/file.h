@@ -15,6 +15,8 @@ Result<std::string> ReadFile(const std::filesystem::path& path, size_t limit_byt
 
 // Writes a temporary file beside `path`, syncs it and renames it, so that readers see the old file
 // or the whole new one. On failure (full disk included) the old file stays and the temporary goes.
+// A symbolic link stays and its target is replaced; what is not a regular file (a device, a pipe)
+// is written to directly and never replaced.
 Status WriteFile(const std::filesystem::path& path, std::string_view content);
 
 // The same for content that is produced piece by piece and need not fit into memory. One thread.
@@ -39,8 +41,8 @@ class FileWriter {
  private:
   FileWriter() = default;
   std::filesystem::path path_;
-  std::filesystem::path temporary_;
-  int fd_ = -1;  // -1: committed or moved from
+  std::filesystem::path temporary_;  // empty: path_ is written to directly
+  int fd_ = -1;                      // -1: committed or moved from
 };
 
 }  // namespace tutti::os

@@ -80,5 +80,22 @@ TEST_F(FileTest, AnAbandonedWriterLeavesNothingAndTwoDoNotMeet) {
   EXPECT_EQ(std::distance(begin(entries), end(entries)), 1);
 }
 
+TEST_F(FileTest, DevicesAreWrittenToAndNeverReplaced) {
+  EXPECT_TRUE(WriteFile("/dev/null", "gone").ok());
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+  if (std::filesystem::is_character_file("/dev/full")) {
+    EXPECT_EQ(WriteFile("/dev/full", "no room").code(), StatusCode::kIo);
+    EXPECT_TRUE(std::filesystem::is_character_file("/dev/full"));
+  }
+}
+
+TEST_F(FileTest, ALinkStaysALink) {
+  ASSERT_TRUE(WriteFile(directory_ / "target", "old").ok());
+  std::filesystem::create_symlink("target", directory_ / "link");
+  ASSERT_TRUE(WriteFile(directory_ / "link", "new").ok());
+  EXPECT_TRUE(std::filesystem::is_symlink(directory_ / "link"));
+  EXPECT_EQ(ReadFile(directory_ / "target", 100).value(), "new");
+}
+
 }  // namespace
 }  // namespace tutti::os

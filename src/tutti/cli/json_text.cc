@@ -1,0 +1,127 @@
+#include "tutti/cli/json_text.h"
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <cmath>
+
+namespace tutti::cli {
+namespace {
+
+// Bytes of the UTF-8 character at the front of `text`, 0 where it is none (Unicode 15, table 3-7).
+size_t CharacterBytes(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return 1;
+  size_t size = 0;
+  unsigned char low = 0x80;
+  unsigned char high = 0xbf;
+  if (first >= 0xc2 && first <= 0xdf) {
+    size = 2;
+  } else if (first >= 0xe0 && first <= 0xef) {
+    size = 3;
+    if (first == 0xe0) low = 0xa0;
+    if (first == 0xed) high = 0x9f;
+  } else if (first >= 0xf0 && first <= 0xf4) {
+    size = 4;
+    if (first == 0xf0) low = 0x90;
+    if (first == 0xf4) high = 0x8f;
+  }
+  if (size == 0 || text.size() < size || byte(1) < low || byte(1) > high) return 0;
+  for (size_t i = 2; i < size; ++i) {
+    if (byte(i) < 0x80 || byte(i) > 0xbf) return 0;
+  }
+  return size;
+}
+
+void Append(const boost::json::value& value, std::string& out) {
+  namespace json = boost::json;
+  switch (value.kind()) {
+    case json::kind::null:
+      out += "null";
+      break;
+    case json::kind::bool_:
+      out += value.get_bool() ? "true" : "false";
+      break;
+    case json::kind::int64:
+      out += fmt::format("{}", value.get_int64());
+      break;
+    case json::kind::uint64:
+      out += fmt::format("{}", value.get_uint64());
+      break;
+    case json::kind::double_:
+      out += std::isfinite(value.get_double()) ? fmt::format("{}", value.get_double()) : "null";
+      break;
+    case json::kind::string:
+      out += JsonString(value.get_string());
+      break;
+    case json::kind::array: {
+      out += '[';
+      bool first = true;
+      for (const json::value& element : value.get_array()) {
+        if (!first) out += ", ";
+        first = false;
+        Append(element, out);
+      }
+      out += ']';
+      break;
+    }
+    case json::kind::object: {
+      out += '{';
+      bool first = true;
+      for (const auto& [key, member] : value.get_object()) {
+        if (!first) out += ", ";
+        first = false;
+        out += JsonString(key) + ": ";
+        Append(member, out);
+      }
+      out += '}';
+      break;
+    }
+  }
+}
+
+}  // namespace
+
+std::string JsonString(std::string_view text) {
+  std::string out = "\"";
+  while (!text.empty()) {
+    const size_t size = CharacterBytes(text);
+    const char c = text.front();
+    if (size == 0) {
+      out += "\xef\xbf\xbd";
+    } else if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\r') {
+      out += "\\r";
+    } else if (c == '\t') {
+      out += "\\t";
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    } else {
+      out += text.substr(0, size);
+    }
+    text.remove_prefix(size == 0 ? 1 : size);
+  }
+  return out + "\"";
+}
+
+std::string JsonIds(std::span<const TokenId> ids) {
+  std::string out = "[";
+  for (const TokenId id : ids) {
+    if (out.size() > 1) out += ", ";
+    out += fmt::format_int(id).c_str();
+  }
+  return out + "]";
+}
+
+std::string ToJson(const boost::json::value& value) {
+  std::string out;
+  Append(value, out);
+  return out;
+}
+
+}  // namespace tutti::cli

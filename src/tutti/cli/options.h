@@ -1,0 +1,47 @@
+// Options that several commands share, declared once.
+#pragma once
+#include <CLI/App.hpp>
+
+#include <string>
+#include <vector>
+
+#include "tutti/base/ids.h"
+#include "tutti/base/status.h"
+#include "tutti/cli/generate.h"
+#include "tutti/engine.h"
+
+namespace tutti::cli {
+
+// MODEL and how it is run.
+struct ModelOptions {
+  std::string model;
+  EngineOptions engine;
+
+  void DeclareModel(CLI::App& app, bool required);
+  void DeclareEngine(CLI::App& app, bool with_context = true);
+};
+
+// How an answer is chosen and when it ends.
+struct AnswerOptions {
+  GenerateOptions generate;
+  std::string system;
+  bool raw = false;
+
+  void Declare(CLI::App& app);
+  // What the texts of the command line mean: --seed and --logit-bias.
+  Status Resolve();
+
+ private:
+  std::string seed_;
+  std::vector<std::string> logit_bias_;
+};
+
+// "5,17,3" -> ids. kUsage with the place where it is something else.
+Result<TokenIds> ParseIds(const std::string& text);
+
+// Checks that a number is in [low, high] without widening its line in the help.
+CLI::Validator Between(int low, int high);
+
+void DeclareJson(CLI::App& app, bool& json);
+
+}  // namespace tutti::cli

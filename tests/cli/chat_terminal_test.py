@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+"""Talks with `tutti chat` through a pseudo-terminal, as a person does.
+
+  chat_terminal_test.py PROGRAM
+"""
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+PROGRAM = os.path.abspath(sys.argv[1])
+FAILURES = []
+
+
+class Terminal:
+    """A program whose three standard streams are one terminal."""
+
+    def __init__(self, *arguments, **environment):
+        self.folder = tempfile.mkdtemp(prefix="tutti_chat_")
+        variables = {"PATH": "/usr/bin:/bin", "HOME": self.folder, "LANG": "C.UTF-8", "TERM": "xterm"}
+        variables.update(environment)
+        self.master, slave = pty.openpty()
+        self.process = subprocess.Popen(
+            [PROGRAM, *arguments], stdin=slave, stdout=slave, stderr=slave, cwd=self.folder,
+            env=variables, start_new_session=True, preexec_fn=lambda: self.take_terminal())
+        os.close(slave)
+        self.text = ""   # everything so far
+        self.seen = 0    # what earlier expectations have used up
+
+    @staticmethod
+    def take_terminal():
+        import fcntl
+        import termios
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    def send(self, text):
+        os.write(self.master, text.encode())
+
+    def expect(self, pattern, what, seconds=60):
+        end = time.monotonic() + seconds
+        while True:
+            found = re.compile(pattern, re.S).search(self.text, self.seen)
+            if found:
+                self.seen = found.end()
+                return found
+            if time.monotonic() > end or not self.read(end):
+                FAILURES.append(f"{what}: no {pattern!r} in {self.text[self.seen:]!r}")
+                return None
+
+    def read(self, end):
+        ready, _, _ = select.select([self.master], [], [], max(0, end - time.monotonic()))
+        if not ready:
+            return False
+        try:
+            data = os.read(self.master, 65536)
+        except OSError:
+            return False
+        self.text += data.decode("utf-8", "replace")
+        return bool(data)
+
+    def exit_code(self, what, expected, seconds=60):
+        end = time.monotonic() + seconds
+        while self.process.poll() is None and time.monotonic() < end:
+            self.read(min(end, time.monotonic() + 0.1))
+        if self.process.poll() is None:
+            self.process.kill()
+            FAILURES.append(f"{what}: does not end; the last was {self.text[-200:]!r}")
+        elif self.process.returncode != expected:
+            FAILURES.append(f"{what}: exit code {self.process.returncode}, expected {expected}")
+        os.close(self.master)
+
+
+def check(condition, what):
+    if not condition:
+        FAILURES.append(what)
+
+
+def test_conversation():
+    chat = Terminal("chat", "--temperature", "0", "--max-tokens", "8")
+    chat.expect(r"/help shows.*\n.*> ", "greeting")
+    chat.send("Once upon a time\r")
+    first = chat.expect(r"Once upon a time.*?\n([^\n>]+)\r?\n.*?> ", "an answer")
+    chat.send("\x1b[A\r")   # the line before, from the history
+    second = chat.expect(r"\n([^\n>]+)\r?\n.*?> ", "history")
+    if first and second:
+        check(first.group(1) == second.group(1), "the same line gives another greedy answer")
+    chat.send("Onceü\x7f upon\x01\x0b/help\r")   # editing: backspace, to the start, kill
+    chat.expect(r"/clear .*\n.*> ", "editing, /help")
+    chat.send("/nonsense\r")
+    chat.expect(r"There is no command /nonsense", "unknown command")
+    chat.expect("> ", "prompt")
+    chat.send("half a line\x03")
+    chat.expect(r"\^C.*> ", "Ctrl-C gives up the line")
+    chat.send("\x04")
+    chat.exit_code("Ctrl-D", 0)
+
+
+def test_interrupt_stops_the_answer():
+    chat = Terminal("chat", "--ignore-eos", "--max-tokens", "100000", "--temperature", "0",
+                    "--exact", "--threads", "1", "story")
+    chat.expect("> ", "prompt")
+    chat.send("The king\r")
+    chat.expect(r"The king\r?\n.*\S", "the answer begins")
+    chat.send("\x03")
+    chat.expect("> ", "the prompt comes back")
+    check(chat.process.poll() is None, "Ctrl-C ended the program")
+    chat.send("/exit\r")
+    chat.exit_code("/exit", 0)
+
+
+def test_multi_line():
+    chat = Terminal("chat", "--temperature", "0", "--max-tokens", "4")
+    chat.expect("> ", "prompt")
+    chat.send("Once upon \\\r")
+    chat.expect(r"\| ", "a trailing backslash goes on")
+    chat.send("a time\r")
+    chat.expect(r"a time\r?\n.*\n.*> ", "the answer to two lines")
+    chat.send('"""\r')
+    chat.expect(r"\| ", "a block goes on")
+    chat.send('first\r')
+    chat.expect(r"\| ", "a block goes on further")
+    chat.send('last"""\r')
+    chat.expect(r'last"""\r?\n.*\n.*> ', "the answer to a block")
+    chat.send("\x1b[200~pasted one\rpasted two\rend\x1b[201~")
+    chat.expect(r"pasted one.*\| .*pasted two.*\| .*end", "a pasted block is one entry")
+    chat.send("\r")
+    chat.expect(r"\n.*\n.*> ", "the answer to a pasted block")
+    chat.send("/exit\r")
+    chat.exit_code("/exit", 0)
+
+
+def test_run_without_prompt_is_a_conversation():
+    chat = Terminal("run", "--max-tokens", "3", TERM="dumb")
+    chat.expect(r"/help shows", "greeting")
+    chat.send("\x04")
+    chat.exit_code("Ctrl-D", 0)
+    check("\x1b" not in chat.text.replace("\x1b[K", ""), "escapes on a dumb terminal")
+
+
+def test_run_interrupted():
+    run = Terminal("run", "--ignore-eos", "--temperature", "0", "--exact", "--threads", "1",
+                   "story", "The king and the")
+    run.expect("The king and the", "the text is shown in front of its continuation")
+    run.process.send_signal(signal.SIGINT)
+    run.exit_code("Ctrl-C during run", 130)
+
+
+def test_no_color():
+    run = Terminal("run", "--max-tokens", "2", "story", "Once upon", NO_COLOR="1")
+    run.exit_code("run", 0)
+    check("\x1b" not in run.text, "escapes in spite of NO_COLOR")
+    check("Once upon" in run.text, "no prompt in front of the continuation")
+
+
+for name, test in list(globals().items()):
+    if name.startswith("test_"):
+        test()
+for failure in FAILURES:
+    print(failure)
+print(f"{len([n for n in globals() if n.startswith('test_')])} tests, {len(FAILURES)} failures")
+sys.exit(1 if FAILURES else 0)
