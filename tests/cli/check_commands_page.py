@@ -36,21 +36,26 @@ def main():
         if name != "tutti" and output(program, name, "--help") != text:
             problems.append(f"{name}: --help and help differ")
 
-    page = open(path, encoding="utf-8").read()
-    for name, text in helps.items():
-        block = re.compile(r"(^## " + name + r"\n(?:(?!^## ).*\n)*?```text\n)(.*?)(^```$)", re.M | re.S)
-        found = block.search(page)
-        if not found:
-            problems.append(f"{path} has no '## {name}' with a ```text block")
-        elif found.group(2) != text:
-            if update:
-                page = page[:found.start(2)] + text + page[found.end(2):]
-            else:
-                problems.append(f"{path}: the help of '{name}' has changed (--update writes it)")
-    for name in re.findall(r"^## (.*)$", page, re.M):
+    # Headings and texts in turns: before, "NAME", its section, "NAME", its section, ...
+    parts = re.split(r"^## (.*)\n", open(path, encoding="utf-8").read(), flags=re.M)
+    for i in range(1, len(parts), 2):
+        name, section = parts[i], parts[i + 1]
         if name not in helps:
             problems.append(f"{path}: there is no command '{name}'")
+            continue
+        begin = section.find("```text\n")
+        end = section.find("```\n", begin + 8)
+        if begin < 0 or end < 0:
+            problems.append(f"{path}: '## {name}' has no ```text block")
+        elif section[begin + 8:end] != helps[name]:
+            if update:
+                parts[i + 1] = section[:begin + 8] + helps[name] + section[end:]
+            else:
+                problems.append(f"{path}: the help of '{name}' has changed (--update writes it)")
+    problems += [f"{path} has no '## {name}'" for name in helps if name not in parts[1::2]]
     if update:
+        page = parts[0] + "".join(f"## {name}\n{section}"
+                                  for name, section in zip(parts[1::2], parts[2::2]))
         open(path, "w", encoding="utf-8").write(page)
     for problem in problems:
         print(problem)

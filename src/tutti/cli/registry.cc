@@ -4,10 +4,12 @@
 namespace tutti::cli {
 
 // Each is defined in its command_<name>.cc.
+std::unique_ptr<Command> MakeBenchCommand();
 std::unique_ptr<Command> MakeChatCommand();
 std::unique_ptr<Command> MakeCompletionCommand();
 std::unique_ptr<Command> MakeConvertCommand();
 std::unique_ptr<Command> MakeDetokenizeCommand();
+std::unique_ptr<Command> MakeDoctorCommand();
 std::unique_ptr<Command> MakeHelpCommand();
 std::unique_ptr<Command> MakeInspectCommand();
 std::unique_ptr<Command> MakeListCommand();
@@ -23,12 +25,14 @@ std::span<const CommandEntry> Commands() {
       {"chat", "Have a conversation on the terminal", MakeChatCommand},
       {"list", "Show the models that are already on this machine", MakeListCommand},
       {"inspect", "Show what a model is and what it needs", MakeInspectCommand},
+      {"convert", "Write a model as a GGUF file", MakeConvertCommand},
       {"tokenize", "Turn text into token ids", MakeTokenizeCommand},
       {"detokenize", "Turn token ids into text", MakeDetokenizeCommand},
       {"render", "Show what a chat template makes of a conversation", MakeRenderCommand},
       {"logits", "Write the logits at every position of some ids", MakeLogitsCommand},
       {"perplexity", "Measure how well a model predicts a text", MakePerplexityCommand},
-      {"convert", "Write a model as a GGUF file", MakeConvertCommand},
+      {"bench", "Measure speed beside the limits of the machine", MakeBenchCommand},
+      {"doctor", "Show what this machine has and how fast it is", MakeDoctorCommand},
       {"completion", "Print the completion script of a shell", MakeCompletionCommand},
       {"help", "Explain a command", MakeHelpCommand},
   };

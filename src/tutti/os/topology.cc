@@ -171,6 +171,20 @@ int64_t CountCores(const SystemFiles& files, const std::vector<int>& cpus) {
   return std::ssize(cores);
 }
 
+int64_t CountNodes(const SystemFiles& files, const std::vector<int>& cpus) {
+  const std::string folder = "/sys/devices/system/node/";
+  int64_t nodes = 0;
+  for (const int node : ParseCpuList(files.read(folder + "online").value_or(""))) {
+    const auto list = files.read(folder + "node" + std::to_string(node) + "/cpulist");
+    const std::vector<int> members = ParseCpuList(list.value_or(""));
+    if (std::find_first_of(cpus.begin(), cpus.end(), members.begin(), members.end()) !=
+        cpus.end()) {
+      ++nodes;
+    }
+  }
+  return std::max<int64_t>(nodes, 1);
+}
+
 }  // namespace
 
 SystemFiles RealSystemFiles() { return {ReadSystemFile, ReadAffinity}; }
@@ -183,6 +197,7 @@ Topology ReadTopology(const SystemFiles& files) {
   }
   if (topology.cpus.empty()) topology.cpus = {0};
   topology.cores = CountCores(files, topology.cpus);
+  topology.numa_nodes = CountNodes(files, topology.cpus);
 
   MemoryLimit memory;
   ApplyCgroups(files, topology.cpu_quota, memory);

@@ -31,6 +31,7 @@ struct Topology {
   std::vector<int> cpus;     // processors that we may run on
   double cpu_quota = 0;      // processors' worth of time, 0: no limit
   int64_t cores = 0;         // physical cores among `cpus`, 0: unknown
+  int64_t numa_nodes = 1;    // memory nodes that `cpus` belong to
   int64_t memory_bytes = 0;  // of the machine or our limit, whichever is smaller; 0: unknown
   int64_t available_memory_bytes = 0;  // what we can still take without pushing others out
 };

@@ -37,6 +37,18 @@ TEST(TopologyTest, PlainMachine) {
   EXPECT_EQ(DefaultThreads(topology), 4);
 }
 
+TEST(TopologyTest, NodesCountWhereWeHaveProcessors) {
+  FakeMachine machine;
+  machine.files["/sys/devices/system/node/online"] = "0-2\n";
+  machine.files["/sys/devices/system/node/node0/cpulist"] = "0-1\n";
+  machine.files["/sys/devices/system/node/node1/cpulist"] = "2-5\n";
+  machine.files["/sys/devices/system/node/node2/cpulist"] = "\n";
+  EXPECT_EQ(machine.Read().numa_nodes, 2);
+  machine.cpus = {1};
+  EXPECT_EQ(machine.Read().numa_nodes, 1);
+  EXPECT_EQ(FakeMachine().Read().numa_nodes, 1);  // the system does not say
+}
+
 TEST(TopologyTest, AffinityLimitsTheThreads) {
   FakeMachine machine;
   machine.cpus = {5, 9};

@@ -1,0 +1,149 @@
+// tutti doctor: what this machine has, what Tutti uses of it, and how fast that is.
+#include <CLI/CLI.hpp>
+
+#include <boost/json.hpp>
+
+#include "tutti/cli/command.h"
+#include "tutti/cli/json_text.h"
+#include "tutti/cli/options.h"
+#include "tutti/cli/size_text.h"
+#include "tutti/kernels/cpu_features.h"
+#include "tutti/kernels/limits.h"
+#include "tutti/os/thread_pool.h"
+#include "tutti/os/topology.h"
+
+namespace tutti::cli {
+namespace {
+
+namespace json = boost::json;
+
+struct Diagnosis {
+  os::Topology topology;
+  int threads = 0;
+  std::vector<std::string> advice;
+  kernels::MachineLimits limits;
+};
+
+// What costs speed here and can be changed.
+std::vector<std::string> Advice(const os::Topology& topology, int threads) {
+  std::vector<std::string> advice;
+  const kernels::CpuFeatures& cpu = kernels::Cpu();
+  if (topology.cpu_quota > 0 && topology.cpu_quota < static_cast<double>(topology.cpus.size())) {
+    advice.push_back(fmt::format("a quota gives {:.1f} of {} processors: {} threads are used",
+                                 topology.cpu_quota, topology.cpus.size(), threads));
+  }
+  if (topology.numa_nodes > 1) {
+    advice.push_back(
+        fmt::format("{} memory nodes: 'numactl --interleave=all tutti ...' often reads faster",
+                    topology.numa_nodes));
+  }
+  const bool vectors = cpu.avx2 || cpu.neon || cpu.sve || cpu.lasx || cpu.lsx || cpu.rvv;
+  if (!vectors) advice.push_back("no vector instructions that Tutti knows: expect little speed");
+#ifndef NDEBUG
+  advice.push_back("this build checks itself: a release build is faster");
+#endif
+  return advice;
+}
+
+class DoctorCommand final : public Command {
+ public:
+  void Declare(CLI::App& app) override {
+    app.add_option("--threads", threads_, "threads to measure with (default: all cores)")
+        ->type_name("N")
+        ->check(Between(1, 4096));
+    DeclareJson(app, json_);
+    app.footer("Measures for about a second; other programs make the figures smaller.");
+  }
+
+  Status Run(Console& console) override {
+    Diagnosis found;
+    found.topology = os::ReadTopology(os::RealSystemFiles());
+    found.threads = threads_ > 0 ? threads_ : os::DefaultThreads(found.topology);
+    found.advice = Advice(found.topology, found.threads);
+    os::ThreadPool pool(found.threads);
+    found.limits = kernels::MeasureLimits(pool);
+    if (json_) {
+      PrintJson(console, found);
+    } else {
+      PrintTable(console, found);
+    }
+    return {};
+  }
+
+ private:
+  template <typename... Args>
+  static void Row(Console& console, std::string_view name, fmt::format_string<Args...> format,
+                  Args&&... args) {
+    console.Print("{:<13} {}\n", name, fmt::format(format, std::forward<Args>(args)...));
+  }
+
+  static void PrintTable(Console& console, const Diagnosis& found) {
+    const os::Topology& topology = found.topology;
+    std::string features;
+    for (const std::string_view name : kernels::Cpu().Names()) {
+      features += features.empty() ? "" : ", ";
+      features += name;
+    }
+    std::string used;
+    for (const kernels::KernelChoice& choice : kernels::KernelChoices()) {
+      used += used.empty() ? "" : ", ";
+      used += fmt::format("{} for {}", choice.instruction_set, choice.family);
+    }
+    Row(console, "processor", "{}", kernels::CpuName());
+    Row(console, "found", "{}", features);
+    Row(console, "used", "{}", used);
+    Row(console, "cores", "{}{} processors{}, {} threads are used",
+        topology.cores > 0 ? fmt::format("{} cores, ", topology.cores) : "", topology.cpus.size(),
+        topology.cpu_quota > 0 ? fmt::format(", quota {:.1f}", topology.cpu_quota) : "",
+        found.threads);
+    Row(console, "memory", "{}, {} available, {} node{}",
+        SizeText(static_cast<uint64_t>(topology.memory_bytes)),
+        SizeText(static_cast<uint64_t>(topology.available_memory_bytes)), topology.numa_nodes,
+        topology.numa_nodes == 1 ? "" : "s");
+    const kernels::MachineLimits& limits = found.limits;
+    Row(console, "read", "{:.1f} GB/s", limits.read_gb_s);
+    Row(console, "int8", "{:.0f} Gop/s ({})", limits.int8_gops, limits.int8_instructions);
+    Row(console, "bf16", "{:.0f} Gflop/s ({})", limits.bf16_gflops, limits.bf16_instructions);
+    Row(console, "float32", "{:.0f} Gflop/s ({})", limits.f32_gflops, limits.f32_instructions);
+    for (const std::string& advice : found.advice) Row(console, "note", "{}", advice);
+  }
+
+  static void PrintJson(Console& console, const Diagnosis& found) {
+    const os::Topology& topology = found.topology;
+    json::array features;
+    for (const std::string_view name : kernels::Cpu().Names())
+      features.push_back(json::value(name));
+    json::object used;
+    for (const kernels::KernelChoice& choice : kernels::KernelChoices()) {
+      used[choice.family] = choice.instruction_set;
+    }
+    json::array advice;
+    for (const std::string& line : found.advice) advice.push_back(json::value(line));
+    json::object answer;
+    answer["processor"] = kernels::CpuName();
+    answer["found"] = std::move(features);
+    answer["used"] = std::move(used);
+    answer["cores"] = topology.cores;
+    answer["processors"] = topology.cpus.size();
+    answer["quota"] = topology.cpu_quota > 0 ? json::value(topology.cpu_quota) : nullptr;
+    answer["threads"] = found.threads;
+    answer["numa_nodes"] = topology.numa_nodes;
+    answer["memory_bytes"] = topology.memory_bytes;
+    answer["available_memory_bytes"] = topology.available_memory_bytes;
+    answer["limits"] = {{"read_gb_s", found.limits.read_gb_s},
+                        {"int8_gops", found.limits.int8_gops},
+                        {"bf16_gflops", found.limits.bf16_gflops},
+                        {"f32_gflops", found.limits.f32_gflops}};
+    answer["notes"] = std::move(advice);
+    console.Write(ToJson(answer) + "\n");
+  }
+
+  int threads_ = 0;
+  bool json_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> MakeDoctorCommand() { return std::make_unique<DoctorCommand>(); }
+
+}  // namespace tutti::cli
