@@ -3,14 +3,17 @@
 
   chat_terminal_test.py PROGRAM
 """
+import fcntl
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 
 PROGRAM = os.path.abspath(sys.argv[1])
@@ -20,13 +23,13 @@ FAILURES = []
 class Terminal:
     """A program whose three standard streams are one terminal."""
 
-    def __init__(self, *arguments, **environment):
+    def __init__(self, *arguments, stdout=None, **environment):
         self.folder = tempfile.mkdtemp(prefix="tutti_chat_")
         variables = {"PATH": "/usr/bin:/bin", "HOME": self.folder, "LANG": "C.UTF-8", "TERM": "xterm"}
         variables.update(environment)
         self.master, slave = pty.openpty()
         self.process = subprocess.Popen(
-            [PROGRAM, *arguments], stdin=slave, stdout=slave, stderr=slave, cwd=self.folder,
+            [PROGRAM, *arguments], stdin=slave, stdout=slave if stdout is None else stdout, stderr=slave, cwd=self.folder,
             env=variables, start_new_session=True, preexec_fn=lambda: self.take_terminal())
         os.close(slave)
         self.text = ""   # everything so far
@@ -34,8 +37,6 @@ class Terminal:
 
     @staticmethod
     def take_terminal():
-        import fcntl
-        import termios
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     def send(self, text):
@@ -44,13 +45,18 @@ class Terminal:
     def expect(self, pattern, what, seconds=60):
         end = time.monotonic() + seconds
         while True:
-            found = re.compile(pattern, re.S).search(self.text, self.seen)
+            found = re.compile(pattern, re.S).search(self.text[self.seen:])
             if found:
-                self.seen = found.end()
+                self.seen += found.end()
                 return found
             if time.monotonic() > end or not self.read(end):
                 FAILURES.append(f"{what}: no {pattern!r} in {self.text[self.seen:]!r}")
                 return None
+
+    def drain(self, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.read(end)
 
     def read(self, end):
         ready, _, _ = select.select([self.master], [], [], max(0, end - time.monotonic()))
@@ -86,7 +92,7 @@ def test_conversation():
     chat.send("Once upon a time\r")
     first = chat.expect(r"Once upon a time.*?\n([^\n>]+)\r?\n.*?> ", "an answer")
     chat.send("\x1b[A\r")   # the line before, from the history
-    second = chat.expect(r"\n([^\n>]+)\r?\n.*?> ", "history")
+    second = chat.expect(r"Once upon a time.*?\n([^\n>]+)\r?\n.*?> ", "history")
     if first and second:
         check(first.group(1) == second.group(1), "the same line gives another greedy answer")
     chat.send("Onceü\x7f upon\x01\x0b/help\r")   # editing: backspace, to the start, kill
@@ -100,15 +106,46 @@ def test_conversation():
     chat.exit_code("Ctrl-D", 0)
 
 
+class NarrowPipe:
+    """A pipe with room for a few words: who writes a longer answer into it has to wait."""
+
+    ROOM = 60
+
+    def __init__(self):
+        self.reader, self.writer = os.pipe()
+        fcntl.fcntl(self.writer, 1031, 4096)   # F_SETPIPE_SZ
+        os.write(self.writer, b"x" * (4096 - self.ROOM))
+
+    def waiting(self):
+        """Bytes that nobody has read yet."""
+        return struct.unpack("i", fcntl.ioctl(self.reader, termios.FIONREAD, b"0000"))[0]
+
+    def wait_until_stuck(self):
+        end = time.monotonic() + 60
+        before = -1
+        while time.monotonic() < end and (self.waiting() != before or before <= 4096 - self.ROOM):
+            before = self.waiting()
+            time.sleep(0.3)
+
+    def open_up(self):
+        """What was written beyond the filling."""
+        return os.read(self.reader, 65536)[4096 - self.ROOM:]
+
+
 def test_interrupt_stops_the_answer():
-    chat = Terminal("chat", "--ignore-eos", "--max-tokens", "100000", "--temperature", "0",
-                    "--exact", "--threads", "1", "story")
+    pipe = NarrowPipe()
+    chat = Terminal("chat", "--ignore-eos", "--temperature", "0", "story", stdout=pipe.writer)
     chat.expect("> ", "prompt")
     chat.send("The king\r")
-    chat.expect(r"The king\r?\n.*\S", "the answer begins")
+    pipe.wait_until_stuck()
     chat.send("\x03")
+    chat.drain(0.2)
+    pipe.open_up()
     chat.expect("> ", "the prompt comes back")
     check(chat.process.poll() is None, "Ctrl-C ended the program")
+    check(pipe.waiting() < 100, f"{pipe.waiting()} bytes of an answer came after Ctrl-C")
+    chat.send("/help\r")
+    chat.expect("/clear", "the conversation goes on")
     chat.send("/exit\r")
     chat.exit_code("/exit", 0)
 
@@ -136,18 +173,34 @@ def test_multi_line():
 
 def test_run_without_prompt_is_a_conversation():
     chat = Terminal("run", "--max-tokens", "3", TERM="dumb")
-    chat.expect(r"/help shows", "greeting")
+    chat.expect(r"/help shows.*> ", "greeting")
     chat.send("\x04")
     chat.exit_code("Ctrl-D", 0)
     check("\x1b" not in chat.text.replace("\x1b[K", ""), "escapes on a dumb terminal")
 
 
 def test_run_interrupted():
-    run = Terminal("run", "--ignore-eos", "--temperature", "0", "--exact", "--threads", "1",
-                   "story", "The king and the")
-    run.expect("The king and the", "the text is shown in front of its continuation")
-    run.process.send_signal(signal.SIGINT)
-    run.exit_code("Ctrl-C during run", 130)
+    pipe = NarrowPipe()
+    run = subprocess.Popen([PROGRAM, "run", "--ignore-eos", "--temperature", "0", "story", "The king"],
+                           stdout=pipe.writer, stderr=subprocess.PIPE)
+    pipe.wait_until_stuck()
+    run.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    text = pipe.open_up()
+    _, talk = run.communicate(timeout=60)
+    text += os.read(pipe.reader, 65536)
+    check(run.returncode == 130, f"Ctrl-C during run gives {run.returncode}")
+    check(talk == b"", f"an interrupted run says {talk!r}")
+    check(text.endswith(b"\n"), "an interrupted run does not end its line")
+    check(len(text) < 160, f"{len(text)} bytes of an answer in spite of Ctrl-C")
+
+
+def test_interrupted_while_waiting_for_input():
+    run = subprocess.Popen([PROGRAM, "run", "story"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE)
+    time.sleep(0.3)
+    run.send_signal(signal.SIGINT)
+    check(run.wait(timeout=60) == 130, f"Ctrl-C while waiting gives {run.returncode}")
 
 
 def test_no_color():

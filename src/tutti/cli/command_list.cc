@@ -20,8 +20,8 @@ class ListCommand final : public Command {
   void Declare(CLI::App& app) override {
     DeclareJson(app, json_);
     app.footer(
-        "Looks into this folder, ./models, $TUTTI_MODELS (folders, separated by ':') and what\n"
-        "Hugging Face, llama.cpp, LM Studio and Ollama keep.");
+        "Looks into this folder, ./models, $TUTTI_MODELS (folders, separated by ':') and\n"
+        "what Hugging Face, llama.cpp, LM Studio and Ollama keep.");
   }
 
   Status Run(Console& console) override {

@@ -32,8 +32,8 @@ class PerplexityCommand final : public Command {
     model_.DeclareEngine(app, false);
     DeclareJson(app, json_);
     app.footer(
-        "Windows without overlap; in each the second half is scored, as llama.cpp does it.\n"
-        "'error' is the standard error.");
+        "Windows without overlap; in each the second half is scored, as llama.cpp does.\n"
+        "What follows the +/- ('error' in the JSON) is the standard error.");
   }
 
   Status Run(Console& console) override {

@@ -63,7 +63,7 @@ class RenderCommand final : public Command {
  public:
   void Declare(CLI::App& app) override {
     app.add_option("MODEL", source_, "file, folder or name, or a template file")->required();
-    app.add_flag("--jsonl", jsonl_, "each line of input gives a line {\"text\"} or {\"error\"}");
+    app.add_flag("--jsonl", jsonl_, "each line of input gives {\"text\"} or {\"error\"}");
     app.add_option("--now", now_, "the time that templates see: 2026-01-15T12:34:56")
         ->type_name("TIME");
     DeclareJson(app, json_);

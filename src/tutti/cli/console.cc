@@ -15,7 +15,11 @@ namespace {
 volatile std::sig_atomic_t g_interrupts = 0;  // written by the signal handler only
 
 extern "C" void HandleInterrupt(int) {
-  if (g_interrupts != 0) _exit(130);
+  if (g_interrupts != 0) {
+    // As if it had never been caught; shells report 130.
+    std::signal(SIGINT, SIG_DFL);
+    std::raise(SIGINT);
+  }
   g_interrupts = 1;
 }
 

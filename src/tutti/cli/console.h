@@ -67,7 +67,7 @@ std::optional<std::string> GetEnvironment(const char* name);
 void OpenStandardDescriptors();
 
 // Ctrl-C. The first one sets a flag that loops look at; a second one before the flag is cleared
-// ends the process at once with code 130.
+// ends the process by the signal itself (130 in a shell).
 void CatchInterrupt();
 bool Interrupted();
 void ClearInterrupt();

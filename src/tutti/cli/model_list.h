@@ -26,11 +26,11 @@ struct ListedModel {
 
 // Where models are looked for; empty paths are skipped.
 struct ModelPlaces {
-  std::vector<std::filesystem::path> folders;       // GGUF files, model folders; not recursive
-  std::vector<std::filesystem::path> hugging_face;  // .../hub
-  std::vector<std::filesystem::path> llama_cpp;
-  std::vector<std::filesystem::path> lm_studio;
-  std::vector<std::filesystem::path> ollama;  // .../models
+  std::vector<std::filesystem::path> folders = {};       // GGUF files, model folders; not recursive
+  std::vector<std::filesystem::path> hugging_face = {};  // .../hub
+  std::vector<std::filesystem::path> llama_cpp = {};
+  std::vector<std::filesystem::path> lm_studio = {};
+  std::vector<std::filesystem::path> ollama = {};  // .../models
 
   static ModelPlaces FromEnvironment();
 };
