@@ -1,14 +1,13 @@
 // The limits of this machine, measured once per program before the first benchmark.
 #pragma once
-#include <unistd.h>
-
 #include "tutti/kernels/limits.h"
 #include "tutti/os/thread_pool.h"
+#include "tutti/os/topology.h"
 
 namespace tutti::bench {
 
 inline os::ThreadPool& Pool() {
-  static os::ThreadPool pool(static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)));
+  static os::ThreadPool pool(os::DefaultThreads(os::ReadTopology(os::RealSystemFiles())));
   return pool;
 }
 

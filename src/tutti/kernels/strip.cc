@@ -36,6 +36,56 @@ void MultiplySlice(const StripIsa& isa, StripForm form, TileArgs args, int64_t c
   }
 }
 
+// Groups in a slice. A few columns: small slices that stay in the first-level cache while they are
+// consumed, of about 140 bytes per row, more of which would overrun the queue of prefetches. More
+// columns: large ones, since sums are loaded and stored once per slice.
+int64_t SliceGroups(DType dtype, bool few_columns) {
+  if (!few_columns) return kSliceGroups;
+  return dtype == DType::kQ8_0 ? 4 : 8;
+}
+
+// Asks for weights two slices ahead, on to the next pair. The hardware follows a few streams of
+// addresses, not the 32 of a pair: without this, one column runs at half the read bandwidth
+// (docs/LOG.md).
+class PairPrefetch {
+ public:
+  PairPrefetch(const tensor::WeightView& w, int64_t row, int64_t slice)
+      : row_bytes_(w.cols / InfoOf(w.dtype).block_size * InfoOf(w.dtype).block_bytes),
+        groups_(w.cols / kQ8GroupSize),
+        slice_(slice) {
+    if (row + kPairRows >= w.rows) return;
+    next_[0] = RowsOf(w, row + kPairRows);
+    next_[1] = RowsOf(w, row + kPairRows + kStripRows);
+    has_next_ = true;
+  }
+
+  // For strip i, when the slice at group g is about to be unpacked.
+  void Ahead(const StripSource* strips, int i, int64_t g) const {
+    int64_t ahead = g + 2 * slice_;
+    const StripSource* rows = &strips[i];
+    if (ahead >= groups_) {
+      ahead -= RoundUp(groups_, slice_);
+      if (!has_next_ || ahead < 0) return;
+      rows = &next_[i];
+    }
+    const int64_t begin = row_bytes_ * ahead / groups_;
+    const int64_t end = row_bytes_ * std::min(ahead + slice_, groups_) / groups_;
+    constexpr int64_t kLine = 64;
+    for (const std::byte* data : rows->data) {
+      for (int64_t at = begin; at < end; at += kLine) __builtin_prefetch(data + at);
+    }
+    // GCC 12 takes a function of prefetches only for one without effects and drops its calls.
+    asm volatile("" ::: "memory");
+  }
+
+ private:
+  int64_t row_bytes_;
+  int64_t groups_;
+  int64_t slice_;
+  bool has_next_ = false;
+  StripSource next_[2];
+};
+
 }  // namespace
 
 std::span<const StripIsa* const> SupportedStripIsas() {
@@ -91,19 +141,19 @@ void MultiplyPair(const StripIsa& isa, const tensor::WeightView& w, int64_t row,
                   std::span<const std::byte* const> columns, StripPairBuffer& buffer, float* sums) {
   const StripForm form = FormOf(w.dtype);
   const UnpackFunction unpack = isa.unpack(w.dtype);
-  const StripSource first = RowsOf(w, row);
-  const StripSource second = RowsOf(w, row + kStripRows);
+  const StripSource strips[2] = {RowsOf(w, row), RowsOf(w, row + kStripRows)};
   const Q8Layout layout{w.cols};
-  const int64_t groups = w.cols / kQ8GroupSize;
   const int64_t n = static_cast<int64_t>(columns.size());
   std::fill_n(sums, n * kPairRows, 0.0f);
-  // A few columns: slices that stay in the first-level cache while they are consumed. More: larger
-  // ones, since sums are loaded and stored once per slice.
-  const int64_t slice = n <= isa.max_columns ? 8 : kSliceGroups;
+  const int64_t groups = w.cols / kQ8GroupSize;
+  const int64_t slice = SliceGroups(w.dtype, n <= isa.max_columns);
+  const PairPrefetch prefetch(w, row, slice);
   for (int64_t g = 0; g < groups; g += slice) {
     const int64_t count = std::min(slice, groups - g);
-    unpack(first, g, count, buffer.Strip(0));
-    unpack(second, g, count, buffer.Strip(1));
+    for (int i = 0; i < 2; ++i) {
+      prefetch.Ahead(strips, i, g);
+      unpack(strips[i], g, count, buffer.Strip(i));
+    }
     const TileArgs args{&buffer,
                         count,
                         columns.data(),

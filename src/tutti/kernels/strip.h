@@ -53,8 +53,8 @@ constexpr int ScalesPerGroup(StripForm form) {
 
 // 16 rows of a matrix where they lie. Rows behind the matrix's last one repeat it.
 struct StripSource {
-  const std::byte* data[kStripRows];
-  const std::byte* scales[kStripRows];  // null where the format has its scales inside
+  const std::byte* data[kStripRows] = {};
+  const std::byte* scales[kStripRows] = {};  // null where the format has its scales inside
   DType scale_dtype = DType::kF32;
   int64_t scale_block_cols = 0;
 };
