@@ -1,5 +1,6 @@
 #include "tutti/kernels/q8_rows.h"
 
+#include <cmath>
 #include <cstring>
 
 #include "tutti/base/check.h"
@@ -34,38 +35,51 @@ inline float MagnitudeOf(const float* x) {
   return bad == 0 ? magnitude : bad;
 }
 
-// q of 16 values, their sum returned.
-inline float QuantizeHalf(const float* x, float inverse, int8_t* q) {
+// What QuantizeHalf learns of 16 values.
+struct HalfSums {
+  float q = 0;   // sum of q, exact: at most 16 * 127
+  float qq = 0;  // sum of q^2, exact
+  float xq = 0;  // sum of x q
+};
+
+inline HalfSums QuantizeHalf(const float* x, float inverse, int8_t* q) {
   const Q8Tag d;
-  const hn::Rebind<int32_t, Q8Tag> d32;
   const hn::Rebind<int8_t, Q8Tag> d8;
   const size_t lanes = hn::Lanes(d);
   const auto limit = hn::Set(d, 127.0f);
   auto sum = hn::Zero(d);
+  auto squares = hn::Zero(d);
+  auto products = hn::Zero(d);
   for (size_t i = 0; i < 16; i += lanes) {
-    const auto scaled = hn::Mul(hn::LoadU(d, x + i), hn::Set(d, inverse));
+    const auto v = hn::LoadU(d, x + i);
+    const auto scaled = hn::Mul(v, hn::Set(d, inverse));
     // Min and Max also catch NaN (whatever they make of it, the scale is NaN then).
     const auto integer = hn::NearestInt(hn::Min(hn::Max(scaled, hn::Neg(limit)), limit));
     hn::StoreU(hn::DemoteTo(d8, integer), d8, q + i);
-    sum = hn::Add(sum, hn::ConvertTo(d, integer));  // exact: at most 16 * 127
-    (void)d32;
+    const auto rounded = hn::ConvertTo(d, integer);
+    sum = hn::Add(sum, rounded);
+    squares = hn::MulAdd(rounded, rounded, squares);
+    products = hn::MulAdd(v, rounded, products);
   }
-  return hn::GetLane(hn::SumOfLanes(d, sum));
+  return {hn::GetLane(hn::SumOfLanes(d, sum)), hn::GetLane(hn::SumOfLanes(d, squares)),
+          hn::GetLane(hn::SumOfLanes(d, products))};
 }
 
 void QuantizeGroups(const float* x, int64_t groups, int8_t* q, Q8Group* group, Q8Half* half) {
-  // Below this the inverse of the scale would overflow; such values count as zero.
+  // Below this the inverse of the step would overflow; such values count as zero.
   constexpr float kSmallest = 1e-35f;
   for (int64_t g = 0; g < groups; ++g, x += 32, q += 32) {
     const float magnitude = MagnitudeOf(x);
-    const bool tiny = magnitude < kSmallest;
-    const float scale = tiny ? 0 : magnitude / 127;
-    const float inverse = tiny ? 0 : 127 / magnitude;
-    const float sum0 = QuantizeHalf(x, inverse, q);
-    const float sum1 = QuantizeHalf(x + 16, inverse, q + 16);
-    half[2 * g] = {scale * sum0, static_cast<int32_t>(-128 * sum0)};
-    half[2 * g + 1] = {scale * sum1, static_cast<int32_t>(-128 * sum1)};
-    group[g] = {scale, scale * (sum0 + sum1), half[2 * g].biased_sum + half[2 * g + 1].biased_sum,
+    const float inverse = magnitude < kSmallest ? 0 : 127 / magnitude;
+    const HalfSums s0 = QuantizeHalf(x, inverse, q);
+    const HalfSums s1 = QuantizeHalf(x + 16, inverse, q + 16);
+    float scale = 0;
+    if (!(magnitude < kSmallest)) {
+      scale = std::isfinite(magnitude) ? (s0.xq + s1.xq) / (s0.qq + s1.qq) : magnitude;
+    }
+    half[2 * g] = {scale * s0.q, static_cast<int32_t>(-128 * s0.q)};
+    half[2 * g + 1] = {scale * s1.q, static_cast<int32_t>(-128 * s1.q)};
+    group[g] = {scale, scale * (s0.q + s1.q), half[2 * g].biased_sum + half[2 * g + 1].biased_sum,
                 0};
   }
 }

@@ -1,6 +1,9 @@
 // Activations of 8 bits with one scale per 32 values: what quantised weights are multiplied with.
 //
-//   scale = max|x| / 127,  q = round(x / scale)   per group of 32 values, so |q| <= 127
+//   step = max|x| / 127,  q = round(x / step),  scale = sum x q / sum q^2     per 32 values
+//
+// so |q| <= 127, and the scale is the one with the least squared error for these q: it differs from
+// the step by a few thousandths and takes a thirtieth off the error's energy for nothing.
 //
 // A row of K values (K a multiple of 32) lies in memory as
 //
