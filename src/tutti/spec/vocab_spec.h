@@ -59,6 +59,8 @@ struct VocabSpec {
   bool space_prefix_once = false;     // ... before the text only
   bool space_prefix_if_none = false;  // ... where there is none already
   bool remove_extra_whitespace = false;
+  // Control tokens have no text, as SentencePiece has it: decoding gives nothing for them.
+  bool silent_control = false;
   TokenId bos = kNoToken;
   TokenId eos = kNoToken;
   TokenId unknown = kNoToken;

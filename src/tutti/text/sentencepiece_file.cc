@@ -96,6 +96,7 @@ class Reader {
     spec_.algorithm = TokenizerAlgorithm::kSentencePiece;
     spec_.add_space_prefix = true;  // defaults of the format
     spec_.remove_extra_whitespace = true;
+    spec_.silent_control = true;
     WireReader wire(content_, 0);
     while (!wire.AtEnd()) {
       TUTTI_ASSIGN_OR_RETURN(const Field field, wire.Next());

@@ -136,10 +136,10 @@ const std::string& Tokenizer::TokenBytes(TokenId id) const {
 std::string Tokenizer::Decode(std::span<const TokenId> ids, bool keep_special) const {
   std::string bytes;
   for (const TokenId id : ids) {
-    if (!keep_special && id >= 0 && static_cast<size_t>(id) < spec_.kinds.size()) {
-      const TokenKind kind = spec_.kinds[static_cast<size_t>(id)];
-      if (kind == TokenKind::kControl || kind == TokenKind::kUnknown) continue;
-    }
+    const bool known = id >= 0 && static_cast<size_t>(id) < spec_.kinds.size();
+    const TokenKind kind = known ? spec_.kinds[static_cast<size_t>(id)] : TokenKind::kUnused;
+    if (kind == TokenKind::kControl && (!keep_special || spec_.silent_control)) continue;
+    if (kind == TokenKind::kUnknown && !keep_special) continue;
     bytes += TokenBytes(id);
   }
   if (spec_.algorithm != TokenizerAlgorithm::kByteBpe && bytes.starts_with(' ')) {

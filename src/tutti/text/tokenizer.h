@@ -40,8 +40,8 @@ class Tokenizer {
   // outside the vocabulary.
   const std::string& TokenBytes(TokenId id) const;
   // The text of a sequence; invalid UTF-8 becomes U+FFFD. Ids outside the vocabulary give nothing;
-  // control tokens give their name or, without `keep_special`, nothing. The space that the
-  // vocabulary puts before a text is taken away again.
+  // control tokens give their name or, without `keep_special` and in SentencePiece's own files,
+  // nothing. The space that the vocabulary puts before a text is taken away again.
   std::string Decode(std::span<const TokenId> ids, bool keep_special) const;
 
   const VocabSpec& spec() const { return spec_; }
