@@ -140,6 +140,7 @@ enum class StatementKind : uint8_t {
   kMacro,
   kCallBlock,
   kFilterBlock,
+  kGeneration,
   kScope,
   kAutoescape,
   kBlock,
@@ -208,7 +209,11 @@ struct FilterBlockStatement : Statement {
   Expr* filter;
   Body body;
 };
-struct ScopeStatement : Statement {  // with, and generation
+// {% generation %} marks what a model is trained on. Jinja runs its body like that of a call block.
+struct GenerationStatement : Statement {
+  MacroDefinition body;
+};
+struct ScopeStatement : Statement {  // with
   std::span<Target* const> targets;
   std::span<Expr* const> values;
   Body body;

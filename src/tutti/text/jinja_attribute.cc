@@ -79,24 +79,25 @@ Value SelfAttribute(Interpreter& interpreter, std::string_view name, bool& found
   return Value();
 }
 
-Value RangeAttribute(const Range& range, std::string_view name, bool& found) {
+Value RangeAttribute(Heap& heap, const Value& value, std::string_view name, bool& found) {
+  const Range& range = *value.range;
   found = true;
   if (name == "start") return Value::Int(range.start);
   if (name == "stop") return Value::Int(range.stop);
   if (name == "step") return Value::Int(range.step);
-  found = false;
-  return Value();
+  const Native native = FindRangeMethod(name);
+  found = native != nullptr;
+  return found ? MakeMethod(heap, name, native, value) : Value();
 }
 
-// The item, or nothing where there is none; out of range or of a wrong type is no error here.
-Value IndexItem(Heap& heap, uint32_t count, const Value& key, uint32_t& index) {
+// The index of an item; false where there is none. A wrong type is no error here either.
+bool IndexItem(uint32_t count, const Value& key, uint32_t& index) {
   const auto position = SmallInt(key);
-  if (!position) return Value();
+  if (!position) return false;
   const int64_t at = *position < 0 ? *position + count : *position;
-  if (at < 0 || at >= count) return Value();
+  if (at < 0 || at >= count) return false;
   index = static_cast<uint32_t>(at);
-  (void)heap;
-  return Value::None();
+  return true;
 }
 
 Value PlainItem(Heap& heap, const Value& object, const Value& key) {
@@ -104,20 +105,20 @@ Value PlainItem(Heap& heap, const Value& object, const Value& key) {
   switch (object.kind) {
     case Kind::kList:
     case Kind::kTuple:
-      if (IndexItem(heap, object.list->count, key, index).nothing()) return Value();
+      if (!IndexItem(object.list->count, key, index)) return Value();
       return object.list->items[index];
     case Kind::kString: {
-      if (IndexItem(heap, object.string->chars, key, index).nothing()) return Value();
+      if (!IndexItem(object.string->chars, key, index)) return Value();
       const uint32_t begin = OffsetOfChar(heap, *object.string, index);
       uint32_t end = begin;
       DecodeChar(object.string->view(), end);
       return Slice(heap, *object.string, begin, end);
     }
     case Kind::kBytes:
-      if (IndexItem(heap, object.string->bytes, key, index).nothing()) return Value();
+      if (!IndexItem(object.string->bytes, key, index)) return Value();
       return Value::Int(static_cast<unsigned char>(object.string->data[index]));
     case Kind::kRange:
-      if (IndexItem(heap, object.range->count, key, index).nothing()) return Value();
+      if (!IndexItem(object.range->count, key, index)) return Value();
       return Value::Int(RangeItem(*object.range, index));
     case Kind::kDict: {
       if (key.Is(Kind::kList) || key.Is(Kind::kDict)) return Value();  // unhashable: undefined
@@ -131,7 +132,7 @@ Value PlainItem(Heap& heap, const Value& object, const Value& key) {
 
 // Start, step and count of a slice, as Python computes them.
 struct SliceBounds {
-  int64_t start = 0, step = 1, count = 0;
+  int64_t start = 0, stop = 0, step = 1, count = 0;
 };
 
 bool SlicePart(Heap& heap, const Value& value, int64_t fallback, int64_t& out) {
@@ -164,6 +165,7 @@ bool Bounds(Heap& heap, int64_t length, const Value& start, const Value& stop, c
   if (!SlicePart(heap, start, 0, out.start) || !SlicePart(heap, stop, 0, end)) return false;
   out.start = start.Is(Kind::kNone) ? (back ? high : low) : clamp(out.start);
   end = stop.Is(Kind::kNone) ? (back ? low : high) : clamp(end);
+  out.stop = end;
   const int64_t distance = back ? out.start - end : end - out.start;
   const int64_t stride = back ? -out.step : out.step;
   out.count = distance <= 0 ? 0 : (distance - 1) / stride + 1;
@@ -229,8 +231,10 @@ Value OwnAttribute(Interpreter& interpreter, const Value& object, std::string_vi
       native = FindDictMethod(name);
       break;
     case Kind::kList:
-    case Kind::kTuple:
       native = FindListMethod(name);
+      break;
+    case Kind::kTuple:
+      native = FindRangeMethod(name);
       break;
     case Kind::kBool:
     case Kind::kInt:
@@ -249,7 +253,7 @@ Value OwnAttribute(Interpreter& interpreter, const Value& object, std::string_vi
     case Kind::kSelf:
       return SelfAttribute(interpreter, name, found);
     case Kind::kRange:
-      return RangeAttribute(*object.range, name, found);
+      return RangeAttribute(heap, object, name, found);
     case Kind::kCycler:
       return CyclerAttribute(heap, object, name, found);
     case Kind::kFunction:
@@ -303,7 +307,7 @@ Value GetSlice(Heap& heap, const Value& object, const Value& start, const Value&
       // Clamped: a step that leaves the range takes one item at most.
       const int64_t stride = std::clamp<int64_t>(bounds.step, -200000, 200000);
       const int64_t first = range.start + range.step * bounds.start;
-      return Value::Of(heap.New(Range{first, first + range.step * stride * bounds.count,
+      return Value::Of(heap.New(Range{first, range.start + range.step * bounds.stop,
                                       range.step * stride, static_cast<uint32_t>(bounds.count)}));
     }
     case Kind::kDict:

@@ -265,6 +265,12 @@ std::optional<bool> Contains(Heap& heap, const Value& container, const Value& it
       if (heap.failed()) return std::nullopt;
       return found != nullptr;
     }
+    case Kind::kDictView: {
+      if (container.view->part != DictPart::kKeys) break;
+      const DictEntry* found = DictFind(heap, *container.view->dict, item);
+      if (heap.failed()) return std::nullopt;
+      return found != nullptr;
+    }
     case Kind::kNamespace:
     case Kind::kNone:
     case Kind::kBool:

@@ -138,7 +138,7 @@ Value FileSize(Interpreter& interpreter, const Value& self, const Arguments& arg
   const double base = binary ? 1024 : 1000;
   if (*bytes == 1) return MakeString(heap, "1 Byte", false);
   if (*bytes < base) {
-    return MakeString(heap, fmt::format("{:.0f} Bytes", std::trunc(*bytes)), false);
+    return MakeString(heap, fmt::format("{:.0f} Bytes", std::trunc(*bytes) + 0.0), false);
   }
   constexpr std::string_view kPrefixes = "kMGTPEZY";
   double unit = base;

@@ -140,12 +140,10 @@ Value Truncate(Interpreter& interpreter, const Value& self, const Arguments& arg
                      given)) {
     return Value();
   }
-  const String* text = AsString(heap, self, "truncate() input");
   int64_t length = 255;
   int64_t leeway = 5;
   if (given[3].Is(Kind::kNone)) given[3] = Value();
-  if (text == nullptr || !AsIndex(heap, given[0], 255, length) ||
-      !AsIndex(heap, given[3], 5, leeway)) {
+  if (!AsIndex(heap, given[0], 255, length) || !AsIndex(heap, given[3], 5, leeway)) {
     return Value();
   }
   const Value end = given[2].nothing() ? MakeString(heap, "...", true) : given[2];
@@ -154,7 +152,10 @@ Value Truncate(Interpreter& interpreter, const Value& self, const Arguments& arg
     return Fail(heap, "expected length >= {}, got {}", end.string->chars, length);
   }
   if (leeway < 0) return Fail(heap, "expected leeway >= 0, got {}", leeway);
-  if (text->chars - length <= leeway) return self;
+  const Value size = LengthOf(heap, self);
+  if (size.nothing() || size.integer - length <= leeway) return size.nothing() ? size : self;
+  const String* text = AsString(heap, self, "truncate() input");
+  if (text == nullptr) return Value();
   uint32_t cut = OffsetOfChar(heap, *text, static_cast<uint32_t>(length - end.string->chars));
   if (!Truth(given[1])) {
     const auto space = FindLast(heap, text->view(), " ", 0, cut);
@@ -177,9 +178,8 @@ Value Reverse(Interpreter& interpreter, const Value& self, const Arguments& argu
   if (list == nullptr) return Value();
   std::vector<Value> items(list->items, list->items + list->count);
   std::reverse(items.begin(), items.end());
-  if (self.Is(Kind::kIterator) || self.Is(Kind::kUndefined)) {
-    return Value::Of(MakeList(heap, items));
-  }
+  // What has no order to reverse becomes a list.
+  if (self.Is(Kind::kIterator)) return Value::Of(MakeList(heap, items));
   return MakeIterator(heap, items, self.Is(Kind::kList) ? "list_reverseiterator" : "reversed");
 }
 
@@ -262,17 +262,6 @@ Value Safe(Interpreter& interpreter, const Value& self, const Arguments& argumen
   return Value::Of(heap.New(marked));
 }
 
-Value PrettyPrint(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
-  Heap& heap = interpreter.heap();
-  if (!NoArguments(interpreter, "pprint", arguments)) return Value();
-  const Value text = ToRepr(heap, self);
-  // Python breaks longer values over lines by rules of its own.
-  if (!text.nothing() && text.string->chars > 80) {
-    return Fail(heap, "pprint() of values wider than 80 characters is not supported");
-  }
-  return text;
-}
-
 constexpr NamedNative kFilters[] = {
     {"upper", MapText<Upper>},
     {"lower", MapText<Lower>},
@@ -292,7 +281,6 @@ constexpr NamedNative kFilters[] = {
     {"e", EscapeFilter},
     {"forceescape", ForceEscape},
     {"safe", Safe},
-    {"pprint", PrettyPrint},
     {"striptags", StripTags},
     {"urlencode", UrlEncode},
     {"wordwrap", WordWrap},

@@ -29,7 +29,9 @@ class PercentFormatter {
       plain = at_;
     }
     const bool one = !arguments_.Is(Kind::kTuple);
-    const bool mapping = one && (IsIterable(arguments_) && !arguments_.Is(Kind::kString));
+    // What can be indexed may hold named arguments and need not be used up.
+    const bool mapping = one && IsIterable(arguments_) && !arguments_.Is(Kind::kString) &&
+                         !arguments_.Is(Kind::kDictView) && !arguments_.Is(Kind::kIterator);
     if (!mapping && next_ < (one ? 1 : arguments_.list->count)) {
       return Fail(heap_, "not all arguments converted during string formatting");
     }
@@ -128,6 +130,7 @@ class PercentFormatter {
 
   bool Conversion(size_t percent) {
     FormatSpec spec;
+    spec.users = !OriginAt(format_, static_cast<uint32_t>(percent));
     Value value;
     if (Peek() == '(' && !Key(value)) return false;
     if (!Flags(spec)) return false;
@@ -151,7 +154,9 @@ class PercentFormatter {
   }
 
   bool Text(char type, const Value& value, FormatSpec& spec) {
-    Value text = type == 's' ? ToStr(heap_, value) : ToRepr(heap_, value);
+    Value text = type == 's'   ? ToStr(heap_, value)
+                 : type == 'r' ? ToRepr(heap_, value)
+                               : ToAscii(heap_, value);
     if (!text.nothing() && format_.safe) text = Escape(heap_, text);
     if (text.nothing()) return false;
     if (spec.precision >= 0 && spec.precision < text.string->chars) {
@@ -302,15 +307,18 @@ class BraceFormatter {
       return false;
     }
     std::string spec(field.empty() ? field : field.substr(1));
-    return Nested(spec) && Format(out, value, spec);
+    const bool users = !OriginAt(format_, static_cast<uint32_t>(begin - 1));
+    return Nested(spec) && Format(out, value, spec, users);
   }
 
   bool Convert(std::string_view field, Value& value) {
     const char conversion = field.size() > 1 ? field[1] : '\0';
     if (conversion == 's') {
       value = ToStr(heap_, value);
-    } else if (conversion == 'r' || conversion == 'a') {
+    } else if (conversion == 'r') {
       value = ToRepr(heap_, value);
+    } else if (conversion == 'a') {
+      value = ToAscii(heap_, value);
     } else {
       return !Fail(heap_, "Unknown conversion specifier '{}'", conversion).nothing();
     }
@@ -326,8 +334,10 @@ class BraceFormatter {
     BraceFormatter inner(interpreter_, *text.string, arguments_, mapping_);
     inner.nested_ = true;
     inner.next_ = next_;
+    inner.numbered_ = numbered_;
     const Value replaced = inner.Run();
     next_ = inner.next_;
+    numbered_ = inner.numbered_;
     if (replaced.nothing()) return false;
     spec = std::string(replaced.string->view());
     return true;
@@ -338,6 +348,10 @@ class BraceFormatter {
         !name.empty() && name.find_first_not_of("0123456789") == std::string_view::npos;
     if (name.empty() || digits) {
       size_t at = 0;
+      if (name.empty() ? numbered_ : next_ > 0) {
+        return Fail(heap_, "cannot mix automatic and manual field numbering");
+      }
+      numbered_ = !name.empty();
       const int64_t index = name.empty() ? next_++ : ReadCount(name, at);
       if (!mapping_.nothing()) {
         return Fail(heap_, "Format string contains positional fields");
@@ -386,9 +400,10 @@ class BraceFormatter {
     return value;
   }
 
-  bool Format(Builder& out, const Value& value, std::string_view text) {
+  bool Format(Builder& out, const Value& value, std::string_view text, bool users) {
     Value shown;
     FormatSpec spec;
+    spec.users = users;
     char align = '<';
     if (text.empty()) {
       shown = ToStr(heap_, value);
@@ -436,7 +451,8 @@ class BraceFormatter {
   std::string_view text_;
   Arguments arguments_;
   Value mapping_;
-  int64_t next_ = 0;
+  int64_t next_ = 0;       // of fields without a number
+  bool numbered_ = false;  // a field with a number was seen
   bool nested_ = false;
 };
 

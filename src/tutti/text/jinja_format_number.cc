@@ -134,8 +134,8 @@ std::optional<std::string> FormatInteger(Heap& heap, const Value& integer, const
 }
 
 std::optional<std::string> FormatFloat(Heap& heap, double x, const FormatSpec& spec) {
-  const char type = static_cast<char>(spec.type | 0x20);
-  const bool shortest = spec.type == '\0' || spec.type == 'n';
+  const char type = spec.type == 'n' ? 'g' : static_cast<char>(spec.type | 0x20);
+  const bool shortest = spec.type == '\0';
   const bool percent = spec.type == '%';
   if (!shortest && !percent && type != 'e' && type != 'f' && type != 'g') {
     Fail(heap, "Unknown format code '{}' for object of type 'float'", spec.type);
@@ -165,7 +165,12 @@ std::optional<std::string> FormatFloat(Heap& heap, double x, const FormatSpec& s
   return SignOf(negative, spec) + digits;
 }
 
-bool AddPadded(Builder& out, const String& text, const FormatSpec& spec, char default_align) {
+bool AddPadded(Builder& out, const String& shown, const FormatSpec& spec, char default_align) {
+  String text = shown;
+  if (spec.users) {
+    text.marks = nullptr;
+    text.from_template = false;
+  }
   if (spec.width <= text.chars) return out.Add(text);
   const uint64_t missing = static_cast<uint64_t>(spec.width) - text.chars;
   char align = spec.align;

@@ -17,6 +17,7 @@ struct FormatSpec {
   int64_t width = 0;
   int64_t precision = -1;
   char type = '\0';
+  bool users = false;  // the field was written by the user, so what it shows counts as the user's
 };
 
 // Reads digits at `at`; saturates instead of overflowing.
@@ -29,7 +30,7 @@ bool ParseFormatSpec(std::string_view text, FormatSpec& spec);
 std::optional<std::string> FormatInteger(Heap& heap, const Value& integer, const FormatSpec& spec);
 std::optional<std::string> FormatFloat(Heap& heap, double x, const FormatSpec& spec);
 
-// Adds `text`, padded to the specification's width. '=' puts the padding behind the sign.
-bool AddPadded(Builder& out, const String& text, const FormatSpec& spec, char default_align);
+// Adds `shown`, padded to the specification's width. '=' puts the padding behind the sign.
+bool AddPadded(Builder& out, const String& shown, const FormatSpec& spec, char default_align);
 
 }  // namespace tutti::text::jinja

@@ -96,6 +96,7 @@ class Interpreter {
   Flow ExecMacro(const MacroStatement& statement);
   Flow ExecCallBlock(const CallBlockStatement& statement);
   Flow ExecFilterBlock(const FilterBlockStatement& statement);
+  Flow ExecGeneration(const GenerationStatement& statement);
   Flow ExecScope(const ScopeStatement& statement);
   Flow ExecAutoescape(const AutoescapeStatement& statement);
   Flow ExecBlock(const BlockStatement& statement);

@@ -170,6 +170,7 @@ Interpreter::Flow Interpreter::RunLoop(Loop& loop) {
   if (statement.filter == nullptr && loop.source != nullptr) loop.length = loop.source->count;
   Scope* inner = NewScope(loop.outer);
   Flow flow = Flow::kNext;
+  bool finished = false;
   while (inner != nullptr && LoopAdvance(loop)) {
     // A macro defined in the body keeps the variables of its iteration.
     if (statement.keeps_scope && loop.index0 > 0) inner = NewScope(loop.outer);
@@ -180,11 +181,13 @@ Interpreter::Flow Interpreter::RunLoop(Loop& loop) {
                        Bind(inner, program_.known.loop, Value::Of(&loop));
     flow = bound ? Exec(statement.body) : Flow::kFail;
     scope_ = outer;
-    if (flow == Flow::kBreak) return Flow::kNext;
+    if (flow == Flow::kBreak) break;
     if (flow == Flow::kFail) return flow;
+    finished = finished || flow == Flow::kNext;
   }
   if (heap_.failed()) return Flow::kFail;
-  if (loop.index0 >= 0 || statement.otherwise.empty()) return Flow::kNext;
+  // Jinja's own meaning of else: no iteration came to its end.
+  if (finished || statement.otherwise.empty()) return Flow::kNext;
   scope_ = NewScope(loop.outer);
   flow = scope_ == nullptr ? Flow::kFail : Exec(statement.otherwise);
   scope_ = outer;

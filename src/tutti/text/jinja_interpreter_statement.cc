@@ -79,6 +79,8 @@ Interpreter::Flow Interpreter::ExecOne(const Statement& statement) {
       return ExecCallBlock(static_cast<const CallBlockStatement&>(statement));
     case StatementKind::kFilterBlock:
       return ExecFilterBlock(static_cast<const FilterBlockStatement&>(statement));
+    case StatementKind::kGeneration:
+      return ExecGeneration(static_cast<const GenerationStatement&>(statement));
     case StatementKind::kScope:
       return ExecScope(static_cast<const ScopeStatement&>(statement));
     case StatementKind::kAutoescape:
@@ -173,7 +175,12 @@ Interpreter::Flow Interpreter::ExecFilterBlock(const FilterBlockStatement& state
   Flow flow = Flow::kNext;
   const Value text = Capture(statement.body, flow);
   if (flow != Flow::kNext) return flow;
-  return Emit(ApplyFilters(statement.filter, text)) ? Flow::kNext : Flow::kFail;
+  const Value filtered = ApplyFilters(statement.filter, text);
+  if (!filtered.nothing() && !filtered.Is(Kind::kString)) {
+    Fail(heap_, "a filter block must give text, not {}", TypeName(filtered));
+    return Flow::kFail;
+  }
+  return Emit(filtered) ? Flow::kNext : Flow::kFail;
 }
 
 Interpreter::Flow Interpreter::ExecMacro(const MacroStatement& statement) {
@@ -189,6 +196,12 @@ Interpreter::Flow Interpreter::ExecCallBlock(const CallBlockStatement& statement
   Value text = EvalCall(*statement.call, &caller);
   if (!text.nothing() && autoescape_) text = Escape(heap_, text);
   return Emit(text) ? Flow::kNext : Flow::kFail;
+}
+
+Interpreter::Flow Interpreter::ExecGeneration(const GenerationStatement& statement) {
+  const Macro* body = heap_.New(Macro{&statement.body, scope_});
+  if (body == nullptr) return Flow::kFail;
+  return Emit(CallMacro(Value::Of(body), {})) ? Flow::kNext : Flow::kFail;
 }
 
 Interpreter::Flow Interpreter::ExecScope(const ScopeStatement& statement) {

@@ -13,11 +13,16 @@ const List* Finish(Heap& heap, const Value* items, size_t count) {
 const List* CharsOf(Heap& heap, const String& string) {
   Value* items = heap.NewArray<Value>(string.chars);
   if (items == nullptr || !heap.Step(string.chars)) return nullptr;
+  // The characters of Markup are plain strings. (Slice returns a whole string as it is.)
+  String unmarked = string;
+  unmarked.safe = false;
+  const String* whole = string.safe ? heap.New(unmarked) : &string;
+  if (whole == nullptr) return nullptr;
   uint32_t offset = 0;
   for (uint32_t i = 0; i < string.chars; ++i) {
     const uint32_t begin = offset;
     DecodeChar(string.view(), offset);
-    items[i] = Slice(heap, string, begin, offset);
+    items[i] = Slice(heap, *whole, begin, offset);
     if (items[i].nothing()) return nullptr;
   }
   return Finish(heap, items, string.chars);

@@ -32,8 +32,7 @@ std::string JsonEscape(char32_t c, bool ensure_ascii) {
   }
   const auto code = static_cast<uint32_t>(c);
   if (code < 0x20 || (ensure_ascii && code > 0x7E && code < 0x10000)) {
-    // Python leaves DEL as it is.
-    return code == 0x7F ? std::string() : fmt::format("\\u{:04x}", code);
+    return fmt::format("\\u{:04x}", code);
   }
   if (ensure_ascii && code >= 0x10000) {
     const uint32_t pair = code - 0x10000;
@@ -48,7 +47,7 @@ bool AppendText(Builder& out, const String& string, bool ensure_ascii) {
   for (uint32_t at = 0; at < string.bytes;) {
     const uint32_t begin = at;
     const auto byte = static_cast<unsigned char>(string.data[at]);
-    if (byte >= 0x20 && byte != '"' && byte != '\\' && (byte < 0x80 || !ensure_ascii)) {
+    if (byte >= 0x20 && byte != '"' && byte != '\\' && (byte < 0x7F || !ensure_ascii)) {
       ++at;
       continue;
     }

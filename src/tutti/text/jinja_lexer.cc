@@ -133,6 +133,8 @@ size_t Lexer::RawBegin(size_t offset) const {
 
 void Lexer::Raw(size_t begin, size_t text) {
   line_starting_ = At(text - 1) == '\n';
+  position_ = text;
+  if (text == source_.size()) return;  // as for comments
   for (size_t tag = source_.find("{%", text); tag != std::string_view::npos;
        tag = source_.find("{%", tag + 1)) {
     size_t inside = tag + 2;
@@ -158,6 +160,8 @@ void Lexer::Raw(size_t begin, size_t text) {
 }
 
 void Lexer::Comment(size_t begin) {
+  position_ = begin;
+  if (begin == source_.size()) return;  // nothing behind the opening: Jinja does not mind
   const size_t end = source_.find("#}", begin);
   if (end == std::string_view::npos) return Fail(begin - 2, "Missing end of comment tag");
   position_ = end + 2;

@@ -8,6 +8,7 @@
 #include "tutti/text/jinja_arguments.h"
 #include "tutti/text/jinja_compare.h"
 #include "tutti/text/jinja_interpreter.h"
+#include "tutti/text/jinja_iterate.h"
 #include "tutti/text/jinja_number.h"
 #include "tutti/text/jinja_print.h"
 
@@ -46,18 +47,20 @@ Value ListIndex(Interpreter& interpreter, const Value& self, const Arguments& ar
   Heap& heap = interpreter.heap();
   std::array<Value, 3> given;
   if (!BindPositional(heap, "index", arguments, 1, given)) return Value();
-  const int64_t count = self.list->count;
+  const List* items = ItemsOf(heap, self);  // of a list, tuple or range
+  if (items == nullptr) return Value();
+  const int64_t count = items->count;
   int64_t start = 0;
   int64_t stop = count;
   if (!AsIndex(heap, given[1], 0, start) || !AsIndex(heap, given[2], count, stop)) return Value();
   if (start < 0) start = std::max<int64_t>(0, start + count);
   if (stop < 0) stop = std::max<int64_t>(0, stop + count);
   for (int64_t i = start; i < std::min(stop, count); ++i) {
-    const auto equal = Equal(heap, self.list->items[i], given[0]);
+    const auto equal = Equal(heap, items->items[i], given[0]);
     if (!equal) return Value();
     if (*equal) return Value::Int(i);
   }
-  if (self.Is(Kind::kTuple)) return Fail(heap, "tuple.index(x): x not in tuple");
+  if (!self.Is(Kind::kList)) return Fail(heap, "tuple.index(x): x not in tuple");
   return Fail(heap, "{} is not in list", ShortRepr(heap, given[0]));
 }
 
@@ -65,8 +68,10 @@ Value ListCount(Interpreter& interpreter, const Value& self, const Arguments& ar
   Heap& heap = interpreter.heap();
   std::array<Value, 1> given;
   if (!BindPositional(heap, "count", arguments, 1, given)) return Value();
+  const List* items = ItemsOf(heap, self);
+  if (items == nullptr) return Value();
   int64_t count = 0;
-  for (const Value& item : self.list->view()) {
+  for (const Value& item : items->view()) {
     const auto equal = Equal(heap, item, given[0]);
     if (!equal) return Value();
     count += *equal ? 1 : 0;
@@ -77,7 +82,6 @@ Value ListCount(Interpreter& interpreter, const Value& self, const Arguments& ar
 Value ListCopy(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
   Heap& heap = interpreter.heap();
   if (!BindPositional(heap, "copy", arguments, 0, {})) return Value();
-  if (self.Is(Kind::kTuple)) return Fail(heap, "'tuple' object has no attribute 'copy'");
   return Value::Of(MakeList(heap, self.list->view()));
 }
 
@@ -95,7 +99,7 @@ Value BitLength(Interpreter& interpreter, const Value& self, const Arguments& ar
 
 Value Conjugate(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
   if (!BindPositional(interpreter.heap(), "conjugate", arguments, 0, {})) return Value();
-  return self;
+  return self.Is(Kind::kBool) ? Value::Int(self.boolean ? 1 : 0) : self;
 }
 
 Value IsIntegerFloat(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
@@ -132,6 +136,10 @@ Native FindListMethod(std::string_view name) {
     if (row.name == name) return row.native;
   }
   return nullptr;
+}
+
+Native FindRangeMethod(std::string_view name) {
+  return name == "copy" ? nullptr : FindListMethod(name);
 }
 
 Native FindNumberMethod(std::string_view name, bool is_float) {

@@ -10,6 +10,7 @@ namespace tutti::text::jinja {
 Native FindStringMethod(std::string_view name);
 Native FindDictMethod(std::string_view name);
 Native FindListMethod(std::string_view name);  // of lists and tuples
+Native FindRangeMethod(std::string_view name);
 Native FindNumberMethod(std::string_view name, bool is_float);
 
 // Does a method of this name exist in Python only to change its object? The sandbox refuses those.

@@ -129,14 +129,30 @@ Value Swapcase(Heap& heap, const String& string) {
 }
 
 Value TitleWords(Heap& heap, const String& string) {
-  // Jinja's own rule: a word starts behind white space or one of -({[<.
-  bool inside = false;
-  return MapCase(heap, string, [&inside](char32_t c) {
-    const bool splits = IsSpace(c) || c == '-' || c == '(' || c == '{' || c == '[' || c == '<';
-    const Case to = inside ? Case::kLower : Case::kUpper;
-    inside = !splits;
-    return to;
-  });
+  // Jinja's own rule: runs of white space and of -({[< split the text; of each part the first
+  // character is raised and the rest, taken alone, lowered.
+  const auto splits = [](char32_t c) {
+    return IsSpace(c) || c == '-' || c == '(' || c == '{' || c == '[' || c == '<';
+  };
+  const std::string_view text = string.view();
+  Builder out(heap);
+  for (uint32_t at = 0; at < string.bytes;) {
+    const uint32_t begin = at;
+    const bool separator = splits(DecodeChar(text, at));
+    const uint32_t second = at;
+    for (uint32_t ahead = at; at < string.bytes && splits(DecodeChar(text, ahead)) == separator;) {
+      at = ahead;
+    }
+    const Value head = Slice(heap, string, begin, second);
+    const Value tail = Slice(heap, string, second, at);
+    if (head.nothing() || tail.nothing()) return Value();
+    const Value upper = Upper(heap, *head.string);
+    const Value lower = Lower(heap, *tail.string);
+    if (upper.nothing() || lower.nothing() || !out.Add(*upper.string) || !out.Add(*lower.string)) {
+      return Value();
+    }
+  }
+  return out.Finish(string.safe);
 }
 
 }  // namespace tutti::text::jinja

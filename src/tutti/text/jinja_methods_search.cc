@@ -143,8 +143,10 @@ Value Partition(Interpreter& interpreter, const Value& self, const Arguments& ar
   std::array<Value, 3> parts = {self, empty, empty};
   if (kFromEnd) parts = {empty, empty, self};
   if (at) {
-    parts = {Slice(heap, string, 0, *at), given[0],
-             Slice(heap, string, *at + separator->bytes, string.bytes)};
+    // The separator as it stands in the string: its origin counts, not the argument's.
+    const uint32_t end = *at + separator->bytes;
+    parts = {Slice(heap, string, 0, *at), Slice(heap, string, *at, end),
+             Slice(heap, string, end, string.bytes)};
   }
   for (const Value& part : parts) {
     if (part.nothing()) return Value();

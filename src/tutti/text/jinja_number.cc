@@ -86,7 +86,7 @@ Value SmallArithmetic(Heap& heap, Operation operation, int64_t a, int64_t b, boo
 
 Value IntPower(Heap& heap, const Value& base, const Value& exponent) {
   const Big wide = Widen(base);
-  if (wide == 0 || wide == 1) return Widen(exponent) == 0 ? Value::Int(1) : base;
+  if (wide == 0 || wide == 1) return Value::Int(wide == 1 || Widen(exponent) == 0 ? 1 : 0);
   if (wide == -1) return Value::Int(Widen(exponent) % 2 == 0 ? 1 : -1);
   const std::optional<int64_t> power = SmallInt(exponent);
   const uint64_t base_bits = msb(abs(wide)) + 1;

@@ -390,9 +390,19 @@ Body Parser::MacroBody(std::initializer_list<std::string_view> ends, MacroDefini
   const uint32_t outer_loops = std::exchange(loops_, 0);
   const bool outer = std::exchange(conditional_, false);
   const Body body = ParseStatements(ends, true);
+  // A parameter of the same name takes the place of the special variable.
+  const auto is_parameter = [&](std::string_view name) {
+    const auto& names = macro.parameter_names;
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
   macro.uses_caller = saw_caller_;
-  macro.uses_kwargs = saw_kwargs_;
-  macro.uses_varargs = saw_varargs_;
+  macro.uses_kwargs = saw_kwargs_ && !is_parameter("kwargs");
+  macro.uses_varargs = saw_varargs_ && !is_parameter("varargs");
+  const size_t required = macro.parameter_names.size() - macro.defaults.size();
+  for (size_t i = 0; saw_caller_ && i < required; ++i) {
+    if (macro.parameter_names[i] != "caller") continue;
+    Fail(Current().position, "the argument \"caller\" of a macro must have a default");
+  }
   saw_caller_ = saw_caller_ || outer_caller;
   saw_kwargs_ = saw_kwargs_ || outer_kwargs;
   saw_varargs_ = saw_varargs_ || outer_varargs;
@@ -439,12 +449,12 @@ Statement* Parser::ParseFilterBlock() {
   return Node(FilterBlockStatement{{StatementKind::kFilterBlock, position}, filter, body});
 }
 
-// {% generation %} only marks what the model is trained on; it prints its body.
 Statement* Parser::ParseGeneration() {
   const uint32_t position = Current().position;
-  MacroDefinition unused;
-  const Body body = MacroBody({"endgeneration"}, unused);
-  return Node(ScopeStatement{{StatementKind::kScope, position}, {}, {}, body});
+  MacroDefinition body;
+  body.name = "caller";
+  body.body = MacroBody({"endgeneration"}, body);
+  return Node(GenerationStatement{{StatementKind::kGeneration, position}, body});
 }
 
 Statement* Parser::ParsePrint() {
@@ -463,6 +473,10 @@ Statement* Parser::ParsePrint() {
 // Other templates cannot be loaded; what follows the tag is skipped, using it is an error.
 Statement* Parser::ParseLoad() {
   const Token tag = tokens_[at_ - 1];
+  const auto outer = std::count_if(tags_.begin(), tags_.end(), [](auto t) { return t != "if"; });
+  if (tag.text == "extends" && outer > 1) {
+    Fail(tag.position, "cannot use extend from a non top-level scope");
+  }
   while (Current().type != TokenType::kBlockEnd && Current().type != TokenType::kEnd) Take();
   return Node(LoadStatement{{StatementKind::kLoad, tag.position}, tag.text});
 }

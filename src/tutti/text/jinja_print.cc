@@ -7,6 +7,14 @@
 namespace tutti::text::jinja {
 namespace {
 
+// \xe9, \u4e2d or \U0001f600
+bool AddCodeEscape(Builder& out, char32_t c, bool origin) {
+  const auto code = static_cast<uint32_t>(c);
+  if (code < 0x100) return out.Add(fmt::format("\\x{:02x}", code), origin);
+  if (code < 0x10000) return out.Add(fmt::format("\\u{:04x}", code), origin);
+  return out.Add(fmt::format("\\U{:08x}", code), origin);
+}
+
 // A character inside a repr'd string with the given quote.
 bool AppendReprChar(Builder& out, char32_t c, char quote, bool origin) {
   switch (c) {
@@ -25,11 +33,8 @@ bool AppendReprChar(Builder& out, char32_t c, char quote, bool origin) {
     const char escaped[] = {'\\', quote};
     return out.Add({escaped, 2}, origin);
   }
-  const auto code = static_cast<uint32_t>(c);
   if (IsPrintable(c)) return out.AddChar(c, origin);
-  if (code < 0x100) return out.Add(fmt::format("\\x{:02x}", code), origin);
-  if (code < 0x10000) return out.Add(fmt::format("\\u{:04x}", code), origin);
-  return out.Add(fmt::format("\\U{:08x}", code), origin);
+  return AddCodeEscape(out, c, origin);
 }
 
 bool NeedsEscape(unsigned char c, char quote) {
@@ -188,6 +193,21 @@ Value PlainStr(Heap& heap, const Value& value) {
 Value ToRepr(Heap& heap, const Value& value) {
   Builder out(heap);
   return AppendRepr(out, value) ? out.Finish() : Value();
+}
+
+Value ToAscii(Heap& heap, const Value& value) {
+  const Value repr = ToRepr(heap, value);
+  if (repr.nothing() || repr.string->ascii()) return repr;
+  const String& string = *repr.string;
+  Builder out(heap);
+  for (uint32_t at = 0; at < string.bytes;) {
+    const uint32_t begin = at;
+    const char32_t c = DecodeChar(string.view(), at);
+    const bool ok =
+        c < 0x80 ? out.Add(string, begin, at) : AddCodeEscape(out, c, OriginAt(string, begin));
+    if (!ok) return Value();
+  }
+  return out.Finish();
 }
 
 std::string ShortRepr(Heap& heap, const Value& value) {

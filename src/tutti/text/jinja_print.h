@@ -13,6 +13,8 @@ bool AppendRepr(Builder& out, const Value& value);
 Value ToStr(Heap& heap, const Value& value);
 Value PlainStr(Heap& heap, const Value& value);
 Value ToRepr(Heap& heap, const Value& value);
+// ascii(value): the repr with everything beyond ASCII escaped.
+Value ToAscii(Heap& heap, const Value& value);
 
 // repr for an error message, cut to about 80 bytes; never fails.
 std::string ShortRepr(Heap& heap, const Value& value);

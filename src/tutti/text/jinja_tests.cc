@@ -106,6 +106,7 @@ Value OrderTest(Interpreter& interpreter, const Value& self, const Arguments& ar
 template <Native (*kFind)(std::string_view)>
 Value NameTest(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
   if (!BindPositional(interpreter.heap(), "this test", arguments, 0, {})) return Value();
+  if (!Hash(interpreter.heap(), self)) return Value();  // looked up in a dict by Jinja
   return Value::Bool(self.Is(Kind::kString) && kFind(self.string->view()) != nullptr);
 }
 
