@@ -16,9 +16,9 @@ inline std::filesystem::path SharedFixture(const std::string& name) {
 }  // namespace tutti::testing
 
 // First line of a test that needs a shared fixture: skips loudly where it is not there.
-#define TUTTI_NEEDS_SHARED(name)                                                              \
-  if (!std::filesystem::exists(::tutti::testing::SharedFixture(name))) {                      \
-    std::fprintf(stderr, "SKIPPED: %s is not there; this check did not run\n",                \
-                 ::tutti::testing::SharedFixture(name).c_str());                              \
-    GTEST_SKIP() << "needs shared fixture " << name;                                          \
+#define TUTTI_NEEDS_SHARED(name)                                               \
+  if (!std::filesystem::exists(::tutti::testing::SharedFixture(name))) {       \
+    std::fprintf(stderr, "SKIPPED: %s is not there; this check did not run\n", \
+                 ::tutti::testing::SharedFixture(name).c_str());               \
+    GTEST_SKIP() << "needs shared fixture " << name;                           \
   }
