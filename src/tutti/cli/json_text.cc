@@ -34,6 +34,18 @@ size_t CharacterBytes(std::string_view text) {
   return size;
 }
 
+// The number of a character beyond ASCII that some readers of lines take for the end of a line, or
+// some terminals for a command: U+0080 to U+009F, U+2028, U+2029. 0 for any other.
+unsigned LineOrControl(std::string_view character) {
+  if (character.size() == 2 && character[0] == '\xc2') {
+    const unsigned number = static_cast<unsigned char>(character[1]);
+    return number < 0xa0 ? number : 0;
+  }
+  if (character == "\xe2\x80\xa8") return 0x2028;
+  if (character == "\xe2\x80\xa9") return 0x2029;
+  return 0;
+}
+
 void Append(const boost::json::value& value, std::string& out) {
   namespace json = boost::json;
   switch (value.kind()) {
@@ -99,6 +111,8 @@ std::string JsonString(std::string_view text) {
       out += "\\r";
     } else if (c == '\t') {
       out += "\\t";
+    } else if (const unsigned separator = LineOrControl(text.substr(0, size)); separator != 0) {
+      out += fmt::format("\\u{:04x}", separator);
     } else if (static_cast<unsigned char>(c) < 0x20) {
       out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
     } else {

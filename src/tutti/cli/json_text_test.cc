@@ -22,6 +22,11 @@ TEST(JsonText, StringsAreEscapedAndAlwaysUtf8) {
   EXPECT_EQ(JsonString("\xed\xa0\x80"), "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");  // a surrogate
 }
 
+TEST(JsonText, WhatSomeReadersTakeForALineEndIsEscaped) {
+  EXPECT_EQ(JsonString("a\xc2\x85\xe2\x80\xa8\xe2\x80\xa9\xc2\xa0"),
+            "\"a\\u0085\\u2028\\u2029\xc2\xa0\"");
+}
+
 TEST(JsonText, AStrictParserReadsEveryByteBack) {
   std::string all;
   for (int c = 0; c < 256; ++c) all += static_cast<char>(c);
