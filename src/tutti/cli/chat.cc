@@ -145,6 +145,9 @@ class Chat {
       prompt = builder_.Text(text);
     }
     GenerateOptions options = answer_.generate;
+    if (!builder_.has_template() && options.max_tokens < 0) {
+      options.max_tokens = ContinuationTokens(*loaded_.engine, prompt.size());
+    }
     options.sampling.seed += turn_++;  // another draw for the same question, still reproducible
     auto result = generator_.Generate(prompt, options, [&](std::string_view piece) {
       console_.Write(piece);
@@ -206,11 +209,7 @@ Status RunChat(Console& console, const ModelOptions& model, const AnswerOptions&
     return UsageError("{} has no chat template, so --system means nothing to it",
                       loaded.choice.name);
   }
-  AnswerOptions options = answer;
-  if (!builder.has_template() && options.generate.max_tokens < 0) {
-    options.generate.max_tokens = kContinuationTokens;
-  }
-  Chat chat(console, loaded, std::move(builder), options, verbose);
+  Chat chat(console, loaded, std::move(builder), answer, verbose);
   return chat.Run();
 }
 

@@ -111,9 +111,7 @@ class RunCommand final : public Command {
       }
     }
     if (generate.max_tokens < 0 && !has_template) {
-      // What is left of the context, so that its end is no surprise.
-      const int64_t left = loaded.engine->context() - static_cast<int64_t>(prompt.size());
-      generate.max_tokens = static_cast<int32_t>(std::clamp<int64_t>(left, 0, kContinuationTokens));
+      generate.max_tokens = ContinuationTokens(*loaded.engine, prompt.size());
     }
     return {};
   }

@@ -80,6 +80,12 @@ std::string_view NameOf(FinishReason reason) {
   return "end";
 }
 
+int32_t ContinuationTokens(const Engine& engine, size_t prompt_tokens) {
+  constexpr int64_t kMost = 256;
+  const int64_t left = engine.context() - static_cast<int64_t>(prompt_tokens);
+  return static_cast<int32_t>(std::clamp<int64_t>(left, 0, kMost));
+}
+
 Generator::~Generator() {
   if (sequence_ >= 0) engine_.EndSequence(sequence_);
 }

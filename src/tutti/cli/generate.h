@@ -18,9 +18,6 @@
 
 namespace tutti::cli {
 
-// Where a base model stops that was not told when: it has no end of its own.
-inline constexpr int32_t kContinuationTokens = 256;
-
 struct GenerateOptions {
   SamplingSpec sampling;
   int32_t max_tokens = -1;        // -1: until the answer ends or the context is full
@@ -70,5 +67,9 @@ class Generator {
   SequenceId sequence_ = -1;
   TokenIds held_;  // tokens whose keys and values the sequence holds
 };
+
+// Where a base model stops that was not told when, because it has no end of its own: after 256
+// tokens, or before the end of the context becomes a surprise.
+int32_t ContinuationTokens(const Engine& engine, size_t prompt_tokens);
 
 }  // namespace tutti::cli

@@ -77,7 +77,11 @@ Status CheckVocabFits(const VocabSpec& vocab, const ModelSpec& spec) {
 }  // namespace
 
 Result<ModelChoice> ChooseModel(const std::string& model) {
-  if (!model.empty() && Exists(model)) return ModelChoice{false, model, model};
+  if (!model.empty() && Exists(model)) {
+    const fs::path path = model;
+    const fs::path last = path.has_filename() ? path : path.parent_path();  // "folder/"
+    return ModelChoice{false, path, last.filename().string()};
+  }
   if (model.empty() || model == kEmbeddedName) {
     if (EmbeddedModel().empty()) return NoEmbeddedModel();
     return ModelChoice{true, {}, std::string(kEmbeddedName)};
