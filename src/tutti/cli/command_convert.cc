@@ -1,16 +1,19 @@
-// tutti convert: any model that Tutti reads, written as one GGUF file.
+// tutti convert: any model that Tutti runs, written as one GGUF file.
 #include <CLI/CLI.hpp>
 
-#include <filesystem>
+#include <boost/json.hpp>
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 
+#include "tutti/base/printable.h"
 #include "tutti/cli/command.h"
+#include "tutti/cli/json_text.h"
+#include "tutti/cli/model_loader.h"
+#include "tutti/cli/options.h"
+#include "tutti/cli/progress.h"
+#include "tutti/cli/size_text.h"
 #include "tutti/engine/convert.h"
-#include "tutti/format/checkpoint.h"
-#include "tutti/text/tokenizer_files.h"
 
 namespace tutti::cli {
 namespace {
@@ -18,44 +21,72 @@ namespace {
 class ConvertCommand final : public Command {
  public:
   void Declare(CLI::App& app) override {
-    app.add_option("input", input_, "a Hugging Face folder or a GGUF file")
-        ->type_name("IN")
-        ->required();
-    app.add_option("output", output_, "the GGUF file to write")->type_name("OUT")->required();
-    app.add_option("-t,--type", type_, "number format of the matrices: q8_0, bf16, f16, f32")
-        ->type_name("TYPE")
-        ->capture_default_str();
-    app.add_option("--name", options_.name, "what the file says the model is called")
-        ->type_name("NAME");
+    model_.DeclareModel(app, true);
+    app.add_option("OUT", out_, "the GGUF file to write")->required();
+    app.add_option("-t,--type", type_, "number format: q8_0 (default), bf16, q4_k_m, ...")
+        ->type_name("TYPE");
+    app.add_option("--name", name_, "what the file says the model is called")->type_name("NAME");
+    DeclareJson(app, json_);
   }
 
   Status Run(Console& console) override {
     const std::optional<QuantMix> mix = FindQuantMix(type_);
-    if (!mix)
-      return UsageError("--type {}: no such number format, try q8_0, bf16, f16 or f32", type_);
-    options_.mix = *mix;
-    TUTTI_ASSIGN_OR_RETURN(const format::Checkpoint checkpoint, format::OpenCheckpoint(input_));
-    std::optional<VocabSpec> read;
-    if (checkpoint.kind == format::CheckpointKind::kHuggingFace) {
-      TUTTI_ASSIGN_OR_RETURN(read, text::ReadVocab(input_));
+    if (!mix) {
+      std::string known;
+      for (const QuantMix& each : KnownQuantMixes()) {
+        known += fmt::format("{}{}", known.empty() ? "" : ", ", each.name);
+      }
+      return UsageError("there is no number format '{}': choose one of {}", Printable(type_),
+                        known);
     }
-    const VocabSpec* vocab = read ? &*read : checkpoint.vocab.get();
-    if (vocab == nullptr) console.Say("note: {} has no vocabulary that Tutti can copy", input_);
+    TUTTI_ASSIGN_OR_RETURN(const ModelChoice choice, ChooseModel(model_.model));
+    TUTTI_ASSIGN_OR_RETURN(const format::Checkpoint checkpoint, OpenChosen(choice));
+    TUTTI_ASSIGN_OR_RETURN(const VocabSpec vocab, ReadChosenVocab(choice));
     TUTTI_ASSIGN_OR_RETURN(const engine::ConvertReport report,
-                           engine::ConvertToGguf(checkpoint, vocab, options_, output_));
+                           Convert(checkpoint, vocab, *mix, console));
     for (const std::string& loss : report.losses) {
-      console.Say("note: a GGUF of this architecture cannot say everything: {}", loss);
+      console.Say("note: the file cannot say all that this model is: {}", loss);
     }
-    console.Say("{}: {} tensors, {} parameters, {} bytes of weights", output_, report.tensors,
-                report.parameters, report.bytes);
-    return Status();
+    if (json_) {
+      PrintJson(console, report);
+    } else {
+      console.Say("{}: {} tensors, {} parameters, {}", Printable(out_, 1000), report.tensors,
+                  report.parameters, SizeText(static_cast<uint64_t>(report.bytes)));
+    }
+    return {};
   }
 
  private:
-  std::string input_;
-  std::string output_;
+  Result<engine::ConvertReport> Convert(const format::Checkpoint& checkpoint,
+                                        const VocabSpec& vocab, const QuantMix& mix,
+                                        Console& console) {
+    std::optional<Progress> bar;
+    engine::ConvertOptions options{.mix = mix, .name = name_};
+    options.progress = [&](int64_t done_bytes, int64_t total_bytes) -> Status {
+      if (Interrupted()) return InterruptedError();
+      if (!bar) bar.emplace(console, "convert", total_bytes >> 20);
+      bar->Update(done_bytes >> 20, "MiB");
+      return {};
+    };
+    return engine::ConvertToGguf(checkpoint, &vocab, options, out_);
+  }
+
+  void PrintJson(Console& console, const engine::ConvertReport& report) const {
+    boost::json::array losses;
+    for (const std::string& loss : report.losses) losses.emplace_back(loss);
+    console.Write(ToJson(boost::json::object{{"file", out_},
+                                             {"tensors", report.tensors},
+                                             {"parameters", report.parameters},
+                                             {"bytes", report.bytes},
+                                             {"losses", std::move(losses)}}) +
+                  "\n");
+  }
+
+  ModelOptions model_;
+  std::string out_;
   std::string type_ = "q8_0";
-  engine::ConvertOptions options_;
+  std::string name_;
+  bool json_ = false;
 };
 
 }  // namespace

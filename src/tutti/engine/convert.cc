@@ -19,6 +19,7 @@
 #include "tutti/model/weights.h"
 #include "tutti/tensor/decode.h"
 #include "tutti/tensor/encode.h"
+#include "tutti/tensor/encode_k_quants.h"
 
 namespace tutti::engine {
 namespace {
@@ -99,9 +100,9 @@ class Progress {
  public:
   Progress(const ConvertOptions& options, int64_t total_bytes)
       : options_(options), total_bytes_(total_bytes) {}
-  void Add(size_t bytes) {
+  Status Add(size_t bytes) {
     done_bytes_ += static_cast<int64_t>(bytes);
-    if (options_.progress) options_.progress(done_bytes_, total_bytes_);
+    return options_.progress ? options_.progress(done_bytes_, total_bytes_) : Status();
   }
 
  private:
@@ -123,9 +124,9 @@ class Pieces {
   }
   Status Flush() {
     TUTTI_RETURN_IF_ERROR(append_({reinterpret_cast<const char*>(piece_.data()), piece_.size()}));
-    progress_.Add(piece_.size());
+    const size_t written = piece_.size();
     piece_.clear();
-    return Status();
+    return progress_.Add(written);
   }
 
  private:
@@ -147,16 +148,30 @@ void RepackMxfp4(const WeightView& from, int64_t row, std::span<std::byte> to) {
   }
 }
 
-void ConvertRow(const WeightView& from, int64_t row, DType dtype, std::vector<float>& floats,
-                std::span<std::byte> to) {
+bool CanWrite(DType dtype) { return tensor::CanEncode(dtype) || tensor::CanEncodeKQuant(dtype); }
+
+Status ConvertRow(const WeightView& from, int64_t row, DType dtype, std::vector<float>& floats,
+                  std::span<std::byte> to) {
   if (from.dtype == dtype && from.scales == nullptr) {
     std::memcpy(to.data(), from.data + row * from.row_stride_bytes, to.size());
-    return;
+    return Status();
   }
-  if (from.dtype == DType::kMXFP4Split && dtype == DType::kMXFP4) return RepackMxfp4(from, row, to);
+  if (from.dtype == DType::kMXFP4Split && dtype == DType::kMXFP4) {
+    RepackMxfp4(from, row, to);
+    return Status();
+  }
   floats.resize(static_cast<size_t>(from.cols));
   DecodeRow(from, row, floats);
-  tensor::EncodeRow(dtype, floats, to);
+  if (tensor::CanEncode(dtype)) {
+    tensor::EncodeRow(dtype, floats, to);
+    return Status();
+  }
+  if (!std::all_of(floats.begin(), floats.end(), [](float x) { return std::isfinite(x); })) {
+    return DataError("row {} holds values that are not finite and cannot be written as {}", row,
+                     NameOf(dtype));
+  }
+  tensor::EncodeKQuantRow(dtype, floats, {}, to);
+  return Status();
 }
 
 Status Produce(const Plan& plan, Progress& progress, const GgufWriter::Append& append) {
@@ -175,7 +190,8 @@ Status Produce(const Plan& plan, Progress& progress, const GgufWriter::Append& a
       const int64_t from =
           source.row_order.empty() ? row : source.row_order[static_cast<size_t>(row)];
       TUTTI_ASSIGN_OR_RETURN(const auto space, pieces.Next(row_bytes));
-      ConvertRow(matrix, from, plan.dtype, floats, space);
+      TUTTI_RETURN_IF_ERROR(
+          ConvertRow(matrix, from, plan.dtype, floats, space).WithContext(plan.tensor.name));
     }
   }
   return pieces.Flush();
@@ -254,7 +270,7 @@ Status Conversion::AttachSources(const model::TensorNames& names) {
     }
     plan.source = &it->second;
     const auto can_copy = [&](const WeightView& m) { return m.dtype == plan.dtype; };
-    if (!tensor::CanEncode(plan.dtype) &&
+    if (!CanWrite(plan.dtype) &&
         !std::all_of(plan.source->matrices.begin(), plan.source->matrices.end(), can_copy)) {
       return Unsupported("writing {} (tensor {}) is not supported yet", NameOf(plan.dtype),
                          plan.tensor.name);

@@ -7,8 +7,8 @@
 //
 // Memory: one piece of a tensor at a time. One thread. Errors: those of reading the model
 // (model/weights.h); kUnsupported for an architecture that GGUF has no name for, a number format
-// that cannot be written yet, a vocabulary that GGUF cannot hold; kIo while writing. After an error
-// no file is left.
+// that cannot be written yet, a vocabulary that GGUF cannot hold; kIo while writing; what
+// `progress` returns. After an error no file is left.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -26,8 +26,8 @@ namespace tutti::engine {
 struct ConvertOptions {
   QuantMix mix;
   std::string name = {};  // general.name; empty: what the checkpoint says or how its file is called
-  // Called now and then with the bytes written and those in all.
-  std::function<void(int64_t done_bytes, int64_t total_bytes)> progress = {};
+  // Called now and then with the bytes written and those in all; an error ends the conversion.
+  std::function<Status(int64_t done_bytes, int64_t total_bytes)> progress = {};
 };
 
 struct ConvertReport {

@@ -9,9 +9,9 @@
 
 #include "tests/shared_fixtures.h"
 #include "tutti/engine/convert.h"
+#include "tutti/engine/tensor_values_test.h"
 #include "tutti/format/gguf_reader.h"
 #include "tutti/format/hugging_face.h"
-#include "tutti/tensor/decode.h"
 
 namespace tutti::engine {
 namespace {
@@ -24,18 +24,6 @@ struct Case {
   const char* name;
   const char* loss = "";  // what the report says that the file cannot
 };
-
-std::vector<float> ValuesOf(const tensor::TensorView& view) {
-  std::vector<float> values(static_cast<size_t>(view.shape.elements()));
-  const int64_t cols = view.shape[view.shape.rank - 1];
-  const tensor::TensorView flat{
-      view.dtype, {{view.shape.elements() / cols, cols}, 2}, view.data, view.size_bytes};
-  const tensor::WeightView matrix = WholeMatrix(flat);
-  for (int64_t row = 0; row < matrix.rows; ++row) {
-    DecodeRow(matrix, row, std::span(values).subspan(static_cast<size_t>(row * cols), cols));
-  }
-  return values;
-}
 
 class ConvertFixtures : public ::testing::TestWithParam<Case> {};
 

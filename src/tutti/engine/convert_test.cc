@@ -237,11 +237,25 @@ TEST_F(ConvertTest, ReportsProgressToTheEnd) {
     EXPECT_GT(done, last);
     EXPECT_LE(done, total);
     last = done;
+    return Status();
   };
   const auto report = ConvertToGguf(Published(), nullptr, options, out_);
   ASSERT_TRUE(report.ok()) << report.status().message();
   EXPECT_EQ(last, report->bytes);
   EXPECT_EQ(format::OpenGguf(out_)->metadata.String("general.name").value(), "a name");
+}
+
+TEST_F(ConvertTest, StopsWhereProgressSaysSo) {
+  WriteQwen3Moe();
+  ConvertOptions options = {.mix = *FindQuantMix("bf16")};
+  int calls = 0;
+  options.progress = [&](int64_t, int64_t) {
+    return ++calls < 5 ? Status() : Error(StatusCode::kCancelled, "enough");
+  };
+  const auto report = ConvertToGguf(Published(), nullptr, options, out_);
+  EXPECT_EQ(report.status().code(), StatusCode::kCancelled);
+  EXPECT_EQ(calls, 5);
+  EXPECT_FALSE(fs::exists(out_));
 }
 
 TEST_F(ConvertTest, RefusesAndLeavesNothing) {
