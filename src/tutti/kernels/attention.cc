@@ -211,7 +211,9 @@ void AttentionReference(const AttentionShape& shape, const AttentionJob& job) {
       std::vector<double> scores;
       double max = shape.sinks != nullptr ? shape.sinks[head] : -1e300;
       for (int64_t p = range.begin; p < range.end; ++p) {
-        LoadKv(job.kv.type, block.KeyAt(p), key);
+        const std::byte* at;
+        block.KeyRows(p, p + 1, &at);
+        LoadKv(job.kv.type, at, key);
         double score = 0;
         for (size_t d = 0; d < key.size(); ++d) {
           score += static_cast<double>(block.QueryOf(0)[d]) * key[d];
@@ -224,7 +226,10 @@ void AttentionReference(const AttentionShape& shape, const AttentionJob& job) {
       for (size_t i = 0; i < scores.size(); ++i) {
         const double weight = std::exp(scores[i] - max);
         sum += weight;
-        LoadKv(job.kv.type, block.ValueAt(range.begin + static_cast<int64_t>(i)), value);
+        const int64_t p = range.begin + static_cast<int64_t>(i);
+        const std::byte* at;
+        block.ValueRows(p, p + 1, &at);
+        LoadKv(job.kv.type, at, value);
         for (size_t d = 0; d < value.size(); ++d) acc[d] += weight * value[d];
       }
       for (size_t d = 0; d < acc.size(); ++d) block.OutOf(0)[d] = static_cast<float>(acc[d] / sum);

@@ -60,19 +60,27 @@ struct AttentionBlock {
     return Within({Visible(0).begin, Visible(rows - 1).end}, split);
   }
 
-  const std::byte* KeyAt(int64_t position) const {
-    return At(job->kv.key_pages, position, job->kv.key_token_stride, job->kv.key_head_stride);
+  // Where the keys or values of the positions [begin, end) lie: out[i] is that of begin + i.
+  void KeyRows(int64_t begin, int64_t end, const std::byte** out) const {
+    RowsOf(job->kv.key_pages, job->kv.key_token_stride, job->kv.key_head_stride, begin, end, out);
   }
-  const std::byte* ValueAt(int64_t position) const {
-    return At(job->kv.value_pages, position, job->kv.value_token_stride, job->kv.value_head_stride);
+  void ValueRows(int64_t begin, int64_t end, const std::byte** out) const {
+    RowsOf(job->kv.value_pages, job->kv.value_token_stride, job->kv.value_head_stride, begin, end,
+           out);
   }
 
  private:
-  const std::byte* At(std::span<const std::byte* const> pages, int64_t position,
-                      int64_t token_stride, int64_t head_stride) const {
-    const std::byte* page = pages[static_cast<size_t>(position / job->kv.page_tokens)];
-    const int64_t element = position % job->kv.page_tokens * token_stride + kv_head * head_stride;
-    return page + element * KvBytes(job->kv.type);
+  void RowsOf(std::span<const std::byte* const> pages, int64_t token_stride, int64_t head_stride,
+              int64_t begin, int64_t end, const std::byte** out) const {
+    const int64_t element_bytes = KvBytes(job->kv.type);
+    while (begin < end) {
+      const int64_t page = begin / job->kv.page_tokens;
+      const int64_t page_end = std::min(end, (page + 1) * job->kv.page_tokens);
+      int64_t element = (begin - page * job->kv.page_tokens) * token_stride + kv_head * head_stride;
+      for (; begin < page_end; ++begin, element += token_stride) {
+        *out++ = pages[static_cast<size_t>(page)] + element * element_bytes;
+      }
+    }
   }
 };
 
@@ -95,19 +103,19 @@ struct Piece {
 struct AttentionScratch {
   static constexpr int64_t kTileTokens = 32;  // two vectors of 16 lanes
 
-  float* row = nullptr;     // [key_dim, padded]
+  float* row = nullptr;     // [key_dim, padded, + 16]
   float* tile = nullptr;    // [key_dim][kTileTokens]
   float* scores = nullptr;  // [columns][kSplitTokens]
   float* values = nullptr;  // [kSplitTokens][padded_value_dim]
 
   static int64_t Floats(const AttentionBlock& block) {
-    return RoundUp<int64_t>(block.shape->key_dim, 16) * (1 + kTileTokens) +
+    return RoundUp<int64_t>(block.shape->key_dim, 16) * (1 + kTileTokens) + 16 +
            kSplitTokens * (kMaxColumns + block.padded_value_dim());
   }
   AttentionScratch(const AttentionBlock& block, float* memory) {
     const int64_t padded_key_dim = RoundUp<int64_t>(block.shape->key_dim, 16);
     row = memory;
-    tile = row + padded_key_dim;
+    tile = row + padded_key_dim + 16;
     scores = tile + padded_key_dim * kTileTokens;
     values = scores + kSplitTokens * kMaxColumns;
   }

@@ -19,6 +19,7 @@
 
 #include "tutti/kernels/attention_block.h"
 #include "tutti/kernels/kv_load-inl.h"
+#include "tutti/kernels/kv_transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tutti::kernels {
@@ -27,18 +28,42 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr int64_t kTileTokens = AttentionScratch::kTileTokens;
 
+// Asks for the rows that come `kAhead` positions later: a head's rows lie apart, and the hardware
+// does not follow them across pages.
+constexpr int64_t kAhead = 32;
+inline void PrefetchRow(const std::byte* row, int64_t bytes) {
+  constexpr int64_t kLine = 64;
+  for (int64_t at = 0; at < bytes; at += kLine) __builtin_prefetch(row + at);
+  asm volatile("" ::: "memory");  // GCC 12 drops calls of functions that only prefetch
+}
+
 // tile[d * kTileTokens + i] = key of position begin + i, zero where that is outside `needed`.
 inline void LoadKeyTile(const AttentionBlock& block, int64_t begin, Range needed, float* row,
                         float* tile) {
+  const std::byte* rows[kTileTokens] = {};
+  const std::byte* later[kTileTokens];
   const int64_t dim = block.shape->key_dim;
-  for (int64_t i = 0; i < kTileTokens; ++i) {
-    const int64_t position = begin + i;
-    if (needed.begin <= position && position < needed.end) {
-      ConvertKvRow(block.job->kv.type, block.KeyAt(position), static_cast<size_t>(dim), row);
-      for (int64_t d = 0; d < dim; ++d) tile[d * kTileTokens + i] = row[d];
-    } else {
-      for (int64_t d = 0; d < dim; ++d) tile[d * kTileTokens + i] = 0;
-    }
+  const int64_t first = std::max(begin, needed.begin);
+  const int64_t last = std::min(begin + kTileTokens, needed.end);
+  block.KeyRows(first, last, rows + (first - begin));
+  const int64_t later_last = std::min(last + kAhead, needed.end);
+  block.KeyRows(last, later_last, later);
+  for (int64_t i = 0; i < later_last - last; ++i) {
+    PrefetchRow(later[i], dim * KvBytes(block.job->kv.type));
+  }
+  TransposeKeys(block.job->kv.type, rows, kTileTokens, dim, row, tile);
+}
+
+// values[i] = value of position origin + i as floats, padded, for i in `within`.
+inline void LoadValues(const AttentionBlock& block, int64_t origin, Range within, float* values) {
+  const std::byte* rows[kSplitTokens];
+  block.ValueRows(origin + within.begin, origin + within.end, rows);
+  const int64_t count = within.end - within.begin;
+  const int64_t bytes = block.shape->value_dim * KvBytes(block.job->kv.type);
+  for (int64_t i = 0; i < count; ++i) {
+    if (i + kAhead < count) PrefetchRow(rows[i + kAhead], bytes);
+    ConvertKvRow(block.job->kv.type, rows[i], static_cast<size_t>(block.shape->value_dim),
+                 values + (within.begin + i) * block.padded_value_dim());
   }
 }
 
@@ -236,10 +261,7 @@ void AttendSplit(const AttentionBlock& block, int64_t split, float* scratch, con
                    &piece.sum[c]);
     }
   }
-  for (int64_t i = within.begin; i < within.end; ++i) {
-    ConvertKvRow(block.job->kv.type, block.ValueAt(origin + i),
-                 static_cast<size_t>(shape.value_dim), s.values + i * block.padded_value_dim());
-  }
+  LoadValues(block, origin, within, s.values);
   AddValuesOfColumns(block, split, s, piece);
 }
 
