@@ -10,9 +10,7 @@
 
 #include "tutti/kernels/strip_target.h"
 
-#if defined(__clang__)
-TUTTI_BEGIN_TARGET("dotprod")
-#else
+#if !defined(__clang__)  // there CMakeLists.txt sets the target of the whole file
 TUTTI_BEGIN_TARGET("arch=armv8.2-a+dotprod")
 #endif
 namespace tutti::kernels {
@@ -136,7 +134,9 @@ constexpr StripIsa kNeonDot = {
 
 }  // namespace
 }  // namespace tutti::kernels
+#if !defined(__clang__)
 TUTTI_END_TARGET
+#endif
 
 namespace tutti::kernels {
 const StripIsa* StripIsaNeonDot() {
