@@ -140,30 +140,32 @@ TEST(MoeTest, MatchesReferenceAndEachTokenStandsAlone) {
   }
 }
 
+tensor::WeightView RandomMatrix(DType dtype, int64_t rows, int64_t cols, Rng& rng,
+                                std::vector<std::byte>& bytes) {
+  const DTypeInfo& info = InfoOf(dtype);
+  tensor::WeightView view;
+  view.dtype = dtype;
+  view.rows = rows;
+  view.cols = cols;
+  view.row_stride_bytes = cols / info.block_size * info.block_bytes;
+  bytes.resize(static_cast<size_t>(rows * view.row_stride_bytes));
+  tensor::FillRandom(dtype, 0.05f, rng, bytes);
+  view.data = bytes.data();
+  return view;
+}
+
 // Quantised experts: near the float result of the same weights, and the same bits for each
 // instruction set, alone or in company, on any number of threads.
 TEST(MoeTest, QuantisedExpertsDependOnNobodyElse) {
   constexpr int64_t kExperts = 6, kDim = 512, kInner = 256, kTokens = 40, kSlots = 2;
   for (const DType dtype : {DType::kQ4_K, DType::kQ8_0, DType::kMXFP4, DType::kQ2_K}) {
     Rng rng(7);
-    const auto matrix = [&](int64_t rows, int64_t cols, std::vector<std::byte>& bytes) {
-      const DTypeInfo& info = InfoOf(dtype);
-      tensor::WeightView view;
-      view.dtype = dtype;
-      view.rows = rows;
-      view.cols = cols;
-      view.row_stride_bytes = cols / info.block_size * info.block_bytes;
-      bytes.resize(static_cast<size_t>(rows * view.row_stride_bytes));
-      tensor::FillRandom(dtype, 0.05f, rng, bytes);
-      view.data = bytes.data();
-      return view;
-    };
     std::vector<std::vector<std::byte>> bytes(3 * kExperts);
     std::vector<ExpertWeights> experts(kExperts);
     for (size_t e = 0; e < kExperts; ++e) {
-      experts[e].gate = matrix(kInner, kDim, bytes[3 * e]);
-      experts[e].up = matrix(kInner, kDim, bytes[3 * e + 1]);
-      experts[e].down = matrix(kDim, kInner, bytes[3 * e + 2]);
+      experts[e].gate = RandomMatrix(dtype, kInner, kDim, rng, bytes[3 * e]);
+      experts[e].up = RandomMatrix(dtype, kInner, kDim, rng, bytes[3 * e + 1]);
+      experts[e].down = RandomMatrix(dtype, kDim, kInner, rng, bytes[3 * e + 2]);
     }
     std::vector<float> in(kTokens * kDim);
     for (float& v : in) v = static_cast<float>(rng.NextDouble() * 4 - 2);
@@ -199,6 +201,9 @@ TEST(MoeTest, QuantisedExpertsDependOnNobodyElse) {
     // about four times its size, 0.9 %. Together 1.1 %.
     EXPECT_LT(std::sqrt(error / size), 0.015) << NameOf(dtype);
     EXPECT_GT(error, 0) << "the int8 path did not run";
+    const uint64_t runs = pool.runs();
+    run(0, 1, fast);
+    EXPECT_EQ(pool.runs() - runs, 2u) << "a decoded token needs two synchronisations";
     for (const StripIsa* isa : SupportedStripIsas()) {
       single.strips = isa;
       EXPECT_EQ(run(0, kTokens, single), actual) << NameOf(dtype) << ", " << isa->name;
