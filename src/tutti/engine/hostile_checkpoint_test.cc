@@ -67,7 +67,7 @@ TEST(HostileCheckpointTest, BentMetadataNeverCrashes) {
                                             int64_t{1},
                                             int64_t{3},
                                             int64_t{1} << 31,
-                                            INT64_MAX,
+                                            INT64_MAX, int64_t{INT32_MAX},
                                             0.0,
                                             -1.5,
                                             1e300,

@@ -68,7 +68,7 @@ Result<std::unique_ptr<Engine>> ModelEngine::Create(format::Checkpoint checkpoin
   engine->checkpoint_ = std::move(checkpoint);
   engine->prefill_chunk_ = options.prefill_chunk;
   engine->kv_type_ = options.half_kv ? kernels::KvType::kF16 : kernels::KvType::kF32;
-  TUTTI_RETURN_IF_ERROR(engine->LoadModel());
+  TUTTI_RETURN_IF_ERROR(engine->LoadModel(topology.available_memory_bytes));
   TUTTI_RETURN_IF_ERROR(engine->ReserveMemory(options, topology));
   engine->pool_ = std::make_unique<os::ThreadPool>(
       options.threads > 0 ? options.threads : os::DefaultThreads(topology));
@@ -79,7 +79,7 @@ Result<std::unique_ptr<Engine>> ModelEngine::Create(format::Checkpoint checkpoin
   return Result<std::unique_ptr<Engine>>(std::move(engine));
 }
 
-Status ModelEngine::LoadModel() {
+Status ModelEngine::LoadModel(int64_t available_bytes) {
   const model::ModelSource source{.gguf = checkpoint_.kind == format::CheckpointKind::kGguf,
                                   .where = checkpoint_.path.string(),
                                   .metadata = checkpoint_.metadata,
@@ -87,7 +87,8 @@ Status ModelEngine::LoadModel() {
   TUTTI_ASSIGN_OR_RETURN(const model::Architecture* architecture, model::FindArchitecture(source));
   TUTTI_ASSIGN_OR_RETURN(spec_, model::ReadModelSpec(*architecture, source));
   TUTTI_ASSIGN_OR_RETURN(
-      weights_, model::LoadWeights(spec_, model::NamesOf(*architecture, source.gguf), source));
+      weights_, model::LoadWeights(spec_, model::NamesOf(*architecture, source.gguf), source,
+                                   available_bytes > 0 ? available_bytes : INT64_MAX));
   return Status();
 }
 

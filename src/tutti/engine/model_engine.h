@@ -48,7 +48,7 @@ class ModelEngine : public Engine {
   // One batch on its way through: which rows are next.
   struct Progress;
 
-  Status LoadModel();
+  Status LoadModel(int64_t available_bytes);
   Status ReserveMemory(const EngineOptions& options, const os::Topology& topology);
   Status CheckEntry(const BatchEntry& entry) const;
   Status CheckBatch(const Batch& batch) const;

@@ -81,7 +81,8 @@ AttentionSpec ReadAttention(SpecReader& r, int32_t dim) {
   attention.heads = r.Int({"num_attention_heads", "attention.head_count"});
   attention.kv_heads = r.Int({"num_key_value_heads", "attention.head_count_kv"}, attention.heads);
   const int32_t head_dim = dim / std::max(1, attention.heads);
-  attention.key_dim = r.Int({"head_dim", "attention.key_length"}, head_dim);
+  attention.key_dim =
+      r.Int({"head_dim", "attention.key_length"}, r.Int({"attention_head_dim", ""}, head_dim));
   attention.value_dim = r.Int({"", "attention.value_length"}, attention.key_dim);
   attention.scale = static_cast<float>(1 / std::sqrt(std::max(1, attention.key_dim)));
   const auto has_bias = [&](std::string_view hugging_face, std::string_view gguf) {
@@ -98,6 +99,10 @@ AttentionSpec ReadAttention(SpecReader& r, int32_t dim) {
 
 double YarnMagnitude(double factor, double multiplier) {
   return factor <= 1 ? 1 : 0.1 * multiplier * std::log(factor) + 1;
+}
+
+int32_t TotalWidth(int32_t count, int32_t width) {
+  return static_cast<int32_t>(std::min<int64_t>(int64_t{count} * width, INT32_MAX));
 }
 
 int32_t ReadRotatedDim(SpecReader& r, int32_t head_dim) {

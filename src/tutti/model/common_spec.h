@@ -28,6 +28,9 @@ void SetWindows(SpecReader& reader, ModelSpec& spec, int32_t window, bool (*by_d
 // Marks layers `first_moe` to the last as expert layers.
 void SetExpertLayers(ModelSpec& spec, int32_t first_moe);
 
+// The width of `count` experts side by side, capped far above what ValidateSpec allows.
+int32_t TotalWidth(int32_t count, int32_t width);
+
 // YaRN's correction of the attention temperature (arXiv 2309.00071, eq. 22): 0.1 m ln(s) + 1.
 double YarnMagnitude(double factor, double multiplier);
 

@@ -73,9 +73,8 @@ void ReadExperts(SpecReader& r, ModelSpec& spec) {
   moe.weight_scale = r.Float({"routed_scaling_factor", "expert_weights_scale"}, 1);
   moe.groups = std::max(1, r.Int({"n_group", "expert_group_count"}, 1));
   moe.groups_used = std::max(1, r.Int({"topk_group", "expert_group_used_count"}, moe.groups));
-  const int64_t shared =
-      int64_t{r.Int({"n_shared_experts", "expert_shared_count"}, 0)} * moe.expert_dim;
-  moe.shared_dim = static_cast<int32_t>(std::min<int64_t>(shared, INT32_MAX));
+  moe.shared_dim =
+      TotalWidth(r.Int({"n_shared_experts", "expert_shared_count"}, 0), moe.expert_dim);
 }
 
 // The layers from first_k_dense_replace on, every moe_layer_freq-th of them, have experts.

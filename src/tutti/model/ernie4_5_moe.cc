@@ -21,11 +21,13 @@ ModelSpec ReadErnie45Moe(SpecReader& r) {
   moe.normalize_weights = true;
   moe.normalize_epsilon = r.Float({"moe_norm_min", ""}, 1e-12f);
   moe.normalize_floor = true;
-  const int32_t shared = r.Int({"moe_num_shared_experts", "expert_shared_count"}, 0);
-  moe.shared_dim = r.Int({"", "expert_shared_feed_forward_length"}, shared * moe.expert_dim);
+  moe.shared_dim =
+      TotalWidth(r.Int({"moe_num_shared_experts", "expert_shared_count"}, 0), moe.expert_dim);
 
   const int32_t first = r.Int({"moe_layer_start_index", "leading_dense_block_count"}, 0);
-  const int32_t last = r.Int({"moe_layer_end_index", ""}, INT32_MAX);
+  // -1 stands for the last layer, and so does nothing.
+  const std::vector<int64_t> ends = r.Ints({"moe_layer_end_index", ""});
+  const int64_t last = ends.empty() || ends[0] < 0 ? INT32_MAX : ends[0];
   const int32_t step = std::max(1, r.Int({"moe_layer_interval", "interleave_moe_layer_step"}, 1));
   for (int32_t i = 0; i < std::ssize(spec.layers); ++i) {
     spec.layers[static_cast<size_t>(i)].moe = i >= first && i <= last && (i + 1) % step == 0;

@@ -27,7 +27,8 @@ ModelSpec ReadGlm4Moe(SpecReader& r) {
   moe.groups = r.Int({"n_group", "expert_group_count"}, 1);
   moe.groups_used = r.Int({"topk_group", "expert_group_used_count"}, 1);
   moe.group_score = GroupScore::kSumOfTopTwo;
-  moe.shared_dim = r.Int({"n_shared_experts", "expert_shared_count"}, 0) * moe.expert_dim;
+  moe.shared_dim =
+      TotalWidth(r.Int({"n_shared_experts", "expert_shared_count"}, 0), moe.expert_dim);
   SetExpertLayers(spec, r.Int({"first_k_dense_replace", "leading_dense_block_count"}, 0));
   return spec;
 }

@@ -30,6 +30,10 @@ ModelSpec ReadHunyuanMoe(SpecReader& r) {
   ModelSpec spec = ReadCommonSpec(r);
   const bool qk_norm = r.Bool({"use_qk_norm", ""}, true);
   spec.attention[0].qk_norm = qk_norm ? QkNorm::kPerHeadAfterRope : QkNorm::kNone;
+  if (r.Bool({"use_cla", ""}, false)) {
+    r.Fail(Unsupported("{}: layers that share keys and values (use_cla) are not supported yet",
+                       r.source().where));
+  }
   RopeSpec& rope = spec.rope[0];
   const double alpha =
       r.Number({"rope_scaling.alpha", ""}, r.Number({"rope_parameters.alpha", ""}, 1));
@@ -45,7 +49,8 @@ ModelSpec ReadHunyuanMoe(SpecReader& r) {
   moe.normalize_weights = true;
   // The shared expert is as wide as intermediate_size times their number.
   const int32_t shared = ReadPerLayer(r, {"num_shared_expert", ""}, 1);
-  moe.shared_dim = r.Int({"", "expert_shared_feed_forward_length"}, shared * spec.dense_dim);
+  moe.shared_dim =
+      r.Int({"", "expert_shared_feed_forward_length"}, TotalWidth(shared, spec.dense_dim));
   SetExpertLayers(spec, 0);
   return spec;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tutti/model/weight_copies.h"
 #include "tutti/model/weight_finder.h"
 #include "tutti/tensor/weight_lookup.h"
 
@@ -25,8 +26,8 @@ class LayerNames {
 class Loader {
  public:
   Loader(const ModelSpec& spec, const TensorNames& names, const ModelSource& source,
-         Weights& weights)
-      : spec_(spec), names_(names), gguf_(source.gguf), find_(source, weights.owned) {}
+         WeightCopies copies)
+      : spec_(spec), names_(names), gguf_(source.gguf), find_(source), copies_(copies) {}
 
   Status LoadEnds(Weights& weights);
   Status LoadLayer(int64_t index, LayerWeights& layer);
@@ -55,6 +56,7 @@ class Loader {
   const TensorNames& names_;
   const bool gguf_;
   WeightFinder find_;
+  WeightCopies copies_;
 };
 
 Status Loader::LoadEnds(Weights& weights) {
@@ -139,11 +141,14 @@ Status Loader::LoadLatentUnfolding(const LayerNames& in, const AttentionSpec& sp
                          find_.Matrix(in(names_.kv_b), spec.heads * per_head, spec.kv_rank));
   const auto sliceable = [&](int64_t row) { return row % kv.scale_block_rows == 0; };
   if (kv.scales != nullptr && !(sliceable(per_head) && sliceable(spec.nope_dim))) {
-    kv = find_.Copy(kv);  // blocks of scales that reach over the heads' borders
+    // Blocks of scales that reach over the heads' borders.
+    TUTTI_ASSIGN_OR_RETURN(kv, copies_.Decoded(kv));
   }
   for (int64_t h = 0; h < spec.heads; ++h) {
     const int64_t begin = h * per_head;
-    a.k_up.push_back(find_.Transposed(kv.Rows(begin, begin + spec.nope_dim)));
+    TUTTI_ASSIGN_OR_RETURN(const WeightView k_up,
+                           copies_.Transposed(kv.Rows(begin, begin + spec.nope_dim)));
+    a.k_up.push_back(k_up);
     a.v_up.push_back(kv.Rows(begin + spec.nope_dim, begin + per_head));
   }
   return Status();
@@ -236,8 +241,8 @@ Status Loader::LoadInterleavedExperts(const LayerNames& in, Experts& experts) {
     } else {
       TUTTI_ASSIGN_OR_RETURN(both, find_.OfStack(gate_up, e, count, dim, 2 * inner));
       TUTTI_ASSIGN_OR_RETURN(f.down, find_.OfStack(down, e, count, inner, dim));
-      both = find_.Transposed(both);
-      f.down = find_.Transposed(f.down);
+      TUTTI_ASSIGN_OR_RETURN(both, copies_.Transposed(both));
+      TUTTI_ASSIGN_OR_RETURN(f.down, copies_.Transposed(f.down));
     }
     TUTTI_ASSIGN_OR_RETURN(f.gate, tensor::EveryOtherRow(both, 0));
     TUTTI_ASSIGN_OR_RETURN(f.up, tensor::EveryOtherRow(both, 1));
@@ -385,9 +390,9 @@ int64_t Weights::ActiveParameters(const ModelSpec& spec) const {
 }
 
 Result<Weights> LoadWeights(const ModelSpec& spec, const TensorNames& names,
-                            const ModelSource& source) {
+                            const ModelSource& source, int64_t converted_limit_bytes) {
   Weights weights;
-  Loader loader(spec, names, source, weights);
+  Loader loader(spec, names, source, WeightCopies(weights.owned, converted_limit_bytes));
   TUTTI_RETURN_IF_ERROR(loader.LoadEnds(weights));
   for (int64_t i = 0; i < std::ssize(spec.layers); ++i) {
     TUTTI_RETURN_IF_ERROR(loader.LoadLayer(i, weights.layers.emplace_back()));

@@ -8,6 +8,7 @@
 // must outlive this. Threads: immutable after loading.
 #pragma once
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -81,7 +82,9 @@ struct Weights {
 // Errors: kData for a missing tensor ("... is the checkpoint complete?") or one of another shape
 // than the description wants, kUnsupported for a form of storage that Tutti cannot compute with
 // or a tensor in a layer that the architecture does not have.
+// kResource where the converted matrices would take more than `converted_limit_bytes`.
 Result<Weights> LoadWeights(const ModelSpec& spec, const TensorNames& names,
-                            const ModelSource& source);
+                            const ModelSource& source,
+                            int64_t converted_limit_bytes = std::numeric_limits<int64_t>::max());
 
 }  // namespace tutti::model
