@@ -20,12 +20,12 @@ const char* const kModels[] = {"gguf/deepseek_v3.gguf",
                                "gguf/glm4_moe.gguf",
                                "gguf/llama3_rope.gguf",
                                "deepseek_v2",
-                               "hunyuan_a13b",
+                               "hunyuan_odd",
                                "ernie4_5_moe",
                                "gpt_oss_mxfp4",
                                "qwen2_moe",
                                "llama3_rope",
-                               "minimax_m2",
+                               "minimax_m2_odd",
                                "mistral_window"};
 
 Checkpoint Open(const std::string& name) {

@@ -86,15 +86,15 @@ void GroupedAttention(const LayerContext& c, const AttentionWeights& w, const fl
   const kernels::MatMulJob project[] = {Job(w.q, w.q_bias, q), Job(w.k, w.k_bias, k),
                                         Job(w.v, w.v_bias, v)};
   kernels::MatMul(Rows(x, rows, c.model.dim), project, c.kernels);
+
+  // Positions.
+  const bool norm_after = a.qk_norm == QkNorm::kPerHeadAfterRope;
+  if (a.qk_norm != QkNorm::kNone && !norm_after) NormQueriesAndKeys(c, w, q, k);
   if (a.clip_qkv > 0) {
     Clip(a.clip_qkv, {q, static_cast<size_t>(rows * q_width)});
     Clip(a.clip_qkv, {k, static_cast<size_t>(rows * k_width)});
     Clip(a.clip_qkv, {v, static_cast<size_t>(rows * v_width)});
   }
-
-  // Positions.
-  const bool norm_after = a.qk_norm == QkNorm::kPerHeadAfterRope;
-  if (a.qk_norm != QkNorm::kNone && !norm_after) NormQueriesAndKeys(c, w, q, k);
   if (c.rope != nullptr) {
     c.rope->Apply(q, q_width, a.heads, a.key_dim, c.kernels);
     c.rope->Apply(k, k_width, a.kv_heads, a.key_dim, c.kernels);

@@ -1,6 +1,6 @@
 // OLMoE-1B-7B (arXiv 2409.02060): 64 small experts, eight for each token, by a softmax over all of
 // them whose weights are not normalised again. Q and K are normalised over the whole row (all heads
-// together) before the rotary embedding; clip_qkv may clamp Q, K and V.
+// together) before the rotary embedding; clip_qkv may clamp Q, K and V after that.
 #include "tutti/model/architectures.h"
 #include "tutti/model/common_spec.h"
 

@@ -56,7 +56,7 @@ struct AttentionSpec {
   bool qkv_bias = false;
   bool output_bias = false;
   bool sinks = false;  // one learnt logit per head joins the softmax (gpt-oss)
-  float clip_qkv = 0;  // > 0: q, k and v are clamped to +-clip_qkv (OLMo)
+  float clip_qkv = 0;  // > 0: q, k (normalised) and v are clamped to +-clip_qkv (OLMoE)
   // kLatent only.
   int32_t q_rank = 0;    // 0: queries are projected directly
   int32_t kv_rank = 0;   // width of the latent
