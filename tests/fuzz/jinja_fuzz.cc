@@ -21,6 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   budget.depth = 60;
   budget.output_bytes = 1 << 16;
   budget.memory_bytes = 1 << 20;
+  budget.steps_per_byte = budget.output_per_byte = budget.memory_per_byte = 1;
   const auto chat = tutti::text::ChatTemplate::Parse(source, budget);
   if (!chat.ok()) return 0;
   const auto result = chat->Render(variables, "2026-01-15T12:34:56");

@@ -64,7 +64,11 @@ Result<RenderResult> ChatTemplate::Render(std::string_view variables_json,
     return DataError("template variables: a JSON object is needed, not {}",
                      jinja::TypeName(variables));
   }
-  jinja::Heap heap(program.render_budget);
+  TemplateBudget budget = program.render_budget;
+  budget.steps += budget.steps_per_byte * variables_json.size();
+  budget.output_bytes += budget.output_per_byte * variables_json.size();
+  budget.memory_bytes += budget.memory_per_byte * variables_json.size();
+  jinja::Heap heap(budget);
   jinja::Interpreter interpreter(program, heap, now);
   for (const jinja::DictEntry& entry : variables.dict->view()) {
     const std::string_view name = entry.key.string->view();

@@ -15,13 +15,18 @@
 
 namespace tutti::text {
 
-// Chosen so that the worst template ends within about 50 ms, while a conversation of a million
-// characters renders. Reaching one is kResource.
+// What one rendering may take. The first four are for a conversation of no length, chosen so that
+// the worst template ends within some 20 ms; each byte of the variables adds to them, so that long
+// conversations render (some templates look at all messages for every message). Reaching a limit is
+// kResource. Parsing a source has the same limits without the additions.
 struct TemplateBudget {
-  uint64_t steps = 1'000'000;  // evaluated nodes, and 32 bytes looked at
-  uint32_t depth = 400;        // nested blocks and brackets, calls and values
+  uint64_t steps = 400'000;  // evaluated nodes, and 32 bytes looked at
+  uint32_t depth = 400;      // nested blocks and brackets, calls and values
   uint64_t output_bytes = 16u << 20;
-  uint64_t memory_bytes = 64u << 20;  // all values ever made while rendering
+  uint64_t memory_bytes = 32u << 20;  // all values ever made while rendering
+  uint64_t steps_per_byte = 32;       // of the variables
+  uint64_t output_per_byte = 4;
+  uint64_t memory_per_byte = 64;
 };
 
 // A stretch of rendered text and where it came from. Only template text may contain control tokens;

@@ -335,7 +335,7 @@ Value SliceFilter(Interpreter& interpreter, const Value& self, const Arguments& 
     std::vector<Value> slice(items->items + begin, items->items + end);
     if (fills && i >= extra) slice.push_back(given[1]);
     begin = end;
-    if (!heap.Step() || !heap.Charge(sizeof(Value))) return Value();
+    if (!heap.Step(4) || !heap.Charge(sizeof(Value))) return Value();
     out.push_back(Value::Of(MakeList(heap, slice)));
     if (out.back().nothing()) return Value();
   }

@@ -225,6 +225,15 @@ Value Interpreter::EvalConcat(const SequenceExpr& expr) {
       autoescape_ && std::any_of(parts.begin(), parts.end(), [](const Value& part) {
         return part.Is(Kind::kString) && part.string->safe;
       });
+  if (!escapes && parts[0].Is(Kind::kString) && parts[0].string->bytes >= kGrowsFrom) {
+    // Text that is put together piece by piece: x = x ~ y.
+    Value whole = parts[0];
+    for (size_t i = 1; i < parts.size() && !whole.nothing(); ++i) {
+      const Value text = ToStr(heap_, parts[i]);
+      whole = text.nothing() ? text : Append(heap_, *whole.string, *text.string);
+    }
+    return whole;
+  }
   Builder out(heap_);
   for (const Value& part : parts) {
     const Value text = escapes ? Escape(heap_, part) : part;

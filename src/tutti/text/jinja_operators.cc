@@ -121,6 +121,7 @@ Value Escape(Heap& heap, const Value& value) {
 
 Value Concatenate(Heap& heap, const Value& left, const Value& right) {
   const bool safe = left.string->safe || right.string->safe;
+  if (!safe) return Append(heap, *left.string, *right.string);
   const Value first = safe ? Escape(heap, left) : left;
   const Value second = safe ? Escape(heap, right) : right;
   if (first.nothing() || second.nothing()) return Value();

@@ -129,6 +129,74 @@ Value Slice(Heap& heap, const String& string, uint32_t begin, uint32_t end) {
   return Value::Of(heap.New(cut));
 }
 
+namespace {
+
+bool AtItsEnd(const String& string) {
+  const Growth* growth = string.growth;
+  return growth != nullptr && string.data == growth->data && string.bytes == growth->used &&
+         string.marks == growth->marks && string.marks_count == growth->marks_used;
+}
+
+// Adds bytes that the growth has room for.
+bool Extend(Heap& heap, Growth& growth, const String& piece) {
+  if (!heap.Work(piece.bytes)) return false;
+  bool ok = true;
+  ForEachRun(piece, 0, piece.bytes, [&](uint32_t begin, uint32_t end, bool from_template) {
+    if (!ok) return;
+    std::memcpy(growth.data + growth.used, piece.data + begin, end - begin);
+    growth.used += end - begin;
+    // Strings that share the last mark clamp it to their own length.
+    Mark* last = growth.marks_used == 0 ? nullptr : &growth.marks[growth.marks_used - 1];
+    if (last != nullptr && last->from_template == from_template) {
+      last->end = growth.used;
+      return;
+    }
+    if (growth.marks_used == growth.marks_capacity) {
+      const uint32_t capacity = growth.marks_capacity * 2;
+      Mark* marks = heap.NewArray<Mark>(capacity);
+      ok = marks != nullptr && heap.Step(growth.marks_used);
+      if (!ok) return;
+      std::copy_n(growth.marks, growth.marks_used, marks);
+      growth.marks = marks;
+      growth.marks_capacity = capacity;
+    }
+    growth.marks[growth.marks_used++] = {growth.used, from_template};
+  });
+  return ok;
+}
+
+Growth* NewGrowth(Heap& heap, const String& string, uint64_t bytes) {
+  const uint64_t capacity = 2 * bytes;
+  char* data = heap.NewArray<char>(capacity);
+  const uint32_t marks_capacity = std::max(8u, 2 * string.marks_count);
+  Mark* marks = heap.NewArray<Mark>(marks_capacity);
+  if (data == nullptr || marks == nullptr) return nullptr;
+  Growth* growth =
+      heap.New(Growth{data, 0, static_cast<uint32_t>(capacity), marks, 0, marks_capacity});
+  return growth != nullptr && Extend(heap, *growth, string) ? growth : nullptr;
+}
+
+}  // namespace
+
+Value Append(Heap& heap, const String& left, const String& right) {
+  const uint64_t bytes = uint64_t{left.bytes} + right.bytes;
+  if (left.bytes < kGrowsFrom) {
+    Builder out(heap);
+    return out.Add(left) && out.Add(right) ? out.Finish() : Value();
+  }
+  Growth* growth = left.growth;
+  if (!AtItsEnd(left) || growth->capacity < bytes) growth = NewGrowth(heap, left, bytes);
+  if (growth == nullptr || !Extend(heap, *growth, right)) return Value();
+  String whole;
+  whole.data = growth->data;
+  whole.bytes = growth->used;
+  whole.chars = left.chars + right.chars;
+  whole.marks = growth->marks;
+  whole.marks_count = growth->marks_used;
+  whole.growth = growth;
+  return Value::Of(heap.New(whole));
+}
+
 uint32_t CountChars(std::string_view text) {
   uint32_t chars = 0;
   for (const char c : text) chars += (static_cast<unsigned char>(c) & 0xC0) != 0x80;

@@ -44,6 +44,13 @@ Value MakeString(Heap& heap, std::string_view text, bool from_template, bool saf
 // text[begin, end) of a string, sharing its bytes.
 Value Slice(Heap& heap, const String& string, uint32_t begin, uint32_t end);
 
+// Texts of this length are grown in place; shorter ones are simply copied.
+inline constexpr uint32_t kGrowsFrom = 256;
+
+// left + right, plain text. Appending to the same text again and again costs memory and time in
+// proportion to its final length.
+Value Append(Heap& heap, const String& left, const String& right);
+
 uint32_t CountChars(std::string_view text);
 // The code point at `offset`, which is moved behind it.
 char32_t DecodeChar(std::string_view text, uint32_t& offset);

@@ -123,7 +123,8 @@ TEST(Jinja, DeepNestingEndsWithAnError) {
 // --- budgets
 
 TEST(Jinja, EveryBudgetIsNamed) {
-  const auto message = [](std::string_view source, const TemplateBudget& budget) {
+  const auto message = [](std::string_view source, TemplateBudget budget) {
+    budget.steps_per_byte = budget.output_per_byte = budget.memory_per_byte = 0;
     const auto result = Render(source, "{}", budget);
     if (result.ok()) return std::string("rendered");
     EXPECT_EQ(result.status().code(), StatusCode::kResource);
@@ -147,6 +148,25 @@ TEST(Jinja, EveryBudgetIsNamed) {
   small.depth = 20;
   EXPECT_NE(message("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", small).find("20 levels"),
             std::string::npos);
+}
+
+TEST(Jinja, LongConversationsHaveLargerBudgets) {
+  // Looks at all messages for each message.
+  const std::string_view source =
+      "{% for m in messages %}{% for n in messages %}{% if n.role %}{% endif %}{% endfor %}"
+      "{{ m.content }}{% endfor %}";
+  std::string json = "{\"messages\":[";
+  for (int i = 0; i < 500; ++i) {
+    json += i > 0 ? "," : "";
+    json += R"({"role":"user","content":"How are you today, and what is the weather like?"})";
+  }
+  json += "]}";
+  const auto result = Render(source, json);
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  EXPECT_EQ(result->Text().size(), 500 * 48u);
+  TemplateBudget fixed;
+  fixed.steps_per_byte = 0;
+  EXPECT_EQ(Render(source, json, fixed).status().code(), StatusCode::kResource);
 }
 
 TEST(Jinja, WorkOnLongTextIsCounted) {
@@ -192,7 +212,10 @@ TEST(Jinja, WorkOnLongTextIsCounted) {
                                       "s | truncate(9)"}) {
     const std::string source =
         "{% for i in range(99999) %}{% set x = " + std::string(work) + " %}{% endfor %}";
-    const auto result = Render(source, text);
+    TemplateBudget budget;
+    budget.steps_per_byte = 0;
+    budget.memory_per_byte = 1;
+    const auto result = Render(source, text, budget);
     ASSERT_FALSE(result.ok()) << work;
     EXPECT_EQ(result.status().code(), StatusCode::kResource) << result.status().message();
   }
@@ -274,6 +297,35 @@ TEST(JinjaOrigin, PassesThroughFormattingAndPrinting) {
   EXPECT_EQ(Marked("{{ ' T' | trim }}{{ (u ~ 'T').rstrip('T') }}", user), "T‹ab<x>›");
   EXPECT_EQ(Marked("{{ strftime_now('%Y') }}{{ strftime_now(u) }}", user), "2026‹ab<x>›");
   EXPECT_EQ(Marked("{{ ('T' ~ u) | center(9) }}", user), "‹  ›T‹ab<x> ›");
+}
+
+TEST(JinjaOrigin, GrowingTextKeepsItsMarks) {
+  const std::string long_literal = Repeat("t", 300);
+  const std::string user = R"({"u":"U"})";
+  const std::string expected = long_literal + "‹U›a‹UU›" + long_literal + "‹U›b";
+  EXPECT_EQ(Marked("{% set x = '" + long_literal +
+                       "' %}{% set y = x ~ u %}{% set z = y ~ 'a' %}"
+                       "{% set a = z ~ u %}{% set b = y ~ 'b' %}{{ a ~ u }}{{ b }}",
+                   user),
+            expected);
+  // The same end is grown twice, and cut in between.
+  EXPECT_EQ(Marked("{% set x = '" + long_literal +
+                       "' + u %}{% set y = x + 'a' + u %}{{ y[299:] }}|"
+                       "{{ (x + 'b')[299:] }}|{{ (y[:-1] + 'c')[299:] }}|{{ x[299:] }}",
+                   user),
+            "t‹U›a‹U›|t‹U›b|t‹U›ac|t‹U›");
+}
+
+TEST(Jinja, GrowingTextIsLinear) {
+  // 100,000 appends to one text of 1 MB would copy 50 GB.
+  TemplateBudget budget;
+  budget.steps = 3'000'000;
+  const auto result = Render(
+      "{% set ns = namespace(s='') %}{% for i in range(100000) %}{% set ns.s = ns.s ~ "
+      "'0123456789' %}{% endfor %}{{ ns.s | length }}",
+      "{}", budget);
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  EXPECT_EQ(result->Text(), "1000000");
 }
 
 // A user who chooses every variable must never get a byte of his into template text. All template

@@ -122,6 +122,15 @@ struct Mark {
   bool from_template;
 };
 
+// Room behind a string, so that text which grows piece by piece is not copied for every piece. The
+// next piece goes behind the string that ends at `used`; strings made before keep their length.
+struct Growth {
+  char* data;
+  uint32_t used, capacity;
+  Mark* marks;
+  uint32_t marks_used, marks_capacity;
+};
+
 struct String {
   const char* data = nullptr;
   uint32_t bytes = 0;
@@ -130,7 +139,8 @@ struct String {
   uint32_t marks_count = 0;
   uint32_t marks_base = 0;  // offset of data[0] in the string the marks were made for
   bool from_template = false;
-  bool safe = false;  // Markup: HTML that needs no escaping
+  bool safe = false;         // Markup: HTML that needs no escaping
+  Growth* growth = nullptr;  // see Append in jinja_string.h
 
   std::string_view view() const { return {data, bytes}; }
   bool ascii() const { return bytes == chars; }
