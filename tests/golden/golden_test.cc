@@ -81,10 +81,11 @@ std::vector<Case> SharedCases() {
 
 class GoldenTest : public ::testing::TestWithParam<Case> {
  protected:
-  void SetUp() override {
+  void SetUp() override { Load(1); }
+  // A small chunk, so that prompts need several, and room for all prompts at once.
+  void Load(int threads) {
     golden_ = testing::ReadGolden(GetParam().golden);
-    // Two threads also on one processor, a small chunk, and room for all prompts at once.
-    EngineOptions options{.threads = 2, .exact = true, .prefill_chunk = 64};
+    EngineOptions options{.threads = threads, .exact = true, .prefill_chunk = 64};
     engine_ = testing::LoadEngine(GetParam().model, options);
     ASSERT_NE(engine_, nullptr);
     options.kv_budget_bytes = 4 * engine_->costs().kv_budget_bytes;
@@ -118,7 +119,10 @@ TEST_P(GoldenTest, LogitsAndGreedyContinuation) {
 }
 
 // Both kinds of checkpoint give the same weights, so one of them is enough here.
-class BatchTest : public GoldenTest {};
+class BatchTest : public GoldenTest {
+ protected:
+  void SetUp() override { Load(2); }
+};
 
 // Whole prompt, chunks of any size, one by one: the same bits.
 TEST_P(BatchTest, CutsOfThePromptChangeNoBit) {

@@ -51,6 +51,9 @@ struct LayerContext {
   int64_t rows() const { return step.rows(); }
 };
 
+// Rows of cheap work that make it worth while to wake the team.
+inline constexpr int64_t kRowGrain = 16;
+
 // The buffer's first `count` floats, made larger where needed.
 inline float* Room(std::vector<float>& buffer, int64_t count) {
   if (std::ssize(buffer) < count) buffer.resize(static_cast<size_t>(count));

@@ -32,7 +32,7 @@ void StoreRows(const LayerContext& c, const float* keys, const float* values) {
   const int64_t key_width = memory.heads * memory.key_dim;
   const int64_t value_width = memory.values_in_keys() ? 0 : memory.heads * memory.value_dim;
   for (const SequenceRows& sequence : c.step.sequences) {
-    c.kernels.pool.ParallelFor(sequence.rows, 16, [&](int64_t begin, int64_t end) {
+    c.kernels.pool.ParallelFor(sequence.rows, kRowGrain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t row = sequence.begin + i;
         c.store.Store(*sequence.table, static_cast<int32_t>(sequence.first_position + i),

@@ -17,19 +17,24 @@ void AddSharedExperts(const LayerContext& c, const MoeWeights& w, const float* x
   const int64_t dim = c.model.dim;
   float* shared = Room(c.scratch.shared, rows * dim);
   DenseFeedForward(c, w.shared, x, shared);
-  if (!c.model.moe.shared_gate) {
-    kernels::AddTo({shared, static_cast<size_t>(rows * dim)},
-                   {out, static_cast<size_t>(rows * dim)});
-    return;
+  float* gate = nullptr;
+  if (c.model.moe.shared_gate) {
+    gate = Room(c.scratch.router, rows);
+    const kernels::MatMulJob job[] = {Job(w.shared_router, {}, gate)};
+    kernels::MatMul(Rows(x, rows, dim), job, c.kernels);
+    kernels::SigmoidInPlace({gate, static_cast<size_t>(rows)});
   }
-  float* gate = Room(c.scratch.router, rows);
-  const kernels::MatMulJob job[] = {Job(w.shared_router, {}, gate)};
-  kernels::MatMul(Rows(x, rows, dim), job, c.kernels);
-  kernels::SigmoidInPlace({gate, static_cast<size_t>(rows)});
-  for (int64_t i = 0; i < rows; ++i) {
-    kernels::AddScaledTo({shared + i * dim, static_cast<size_t>(dim)}, gate[i],
-                         {out + i * dim, static_cast<size_t>(dim)});
-  }
+  c.kernels.pool.ParallelFor(rows, kRowGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const std::span<const float> from(shared + i * dim, static_cast<size_t>(dim));
+      const std::span<float> to(out + i * dim, static_cast<size_t>(dim));
+      if (gate == nullptr) {
+        kernels::AddTo(from, to);
+      } else {
+        kernels::AddScaledTo(from, gate[i], to);
+      }
+    }
+  });
 }
 
 }  // namespace

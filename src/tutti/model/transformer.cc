@@ -79,8 +79,7 @@ void Transformer::Norm(const std::vector<float>& weight, int64_t rows,
 
 void Transformer::AddBranch(int64_t rows, kernels::KernelContext& kernels) {
   const int64_t dim = spec_.dim;
-  // Rows by the thousand are worth waking the team for, a few are not.
-  kernels.pool.ParallelFor(rows, 16, [&](int64_t begin, int64_t end) {
+  kernels.pool.ParallelFor(rows, kRowGrain, [&](int64_t begin, int64_t end) {
     const auto size = static_cast<size_t>((end - begin) * dim);
     kernels::AddTo({branch_.data() + begin * dim, size}, {residual_.data() + begin * dim, size});
   });
