@@ -44,7 +44,8 @@ void ReadLatentAttention(SpecReader& r, ModelSpec& spec) {
     attention.nope_dim = attention.key_dim - rope.dim;
   } else {
     attention.nope_dim = r.Int({"qk_nope_head_dim", ""});
-    attention.key_dim = attention.nope_dim + rope.dim;
+    attention.key_dim =
+        static_cast<int32_t>(std::min<int64_t>(int64_t{attention.nope_dim} + rope.dim, INT32_MAX));
     attention.value_dim = r.Int({"v_head_dim", ""});
   }
 
