@@ -90,7 +90,7 @@ Value Builder::Finish(bool safe) {
 Value MakeString(Heap& heap, std::string_view text, bool from_template, bool safe) {
   char* data = heap.NewArray<char>(text.size());
   if (data == nullptr || !heap.Work(text.size())) return Value();
-  std::memcpy(data, text.data(), text.size());
+  std::copy(text.begin(), text.end(), data);  // also for a text of no address
   String string;
   string.data = data;
   string.bytes = static_cast<uint32_t>(text.size());

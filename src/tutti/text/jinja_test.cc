@@ -150,6 +150,13 @@ TEST(Jinja, EveryBudgetIsNamed) {
             std::string::npos);
 }
 
+TEST(Jinja, TextOfNoAddressIsEmptyText) {
+  jinja::Heap heap({});  // found by the fuzzer: memcpy from nullptr
+  const jinja::Value empty = jinja::MakeString(heap, std::string_view(), true);
+  ASSERT_TRUE(empty.Is(jinja::Kind::kString));
+  EXPECT_EQ(empty.string->view(), "");
+}
+
 TEST(Jinja, LongConversationsHaveLargerBudgets) {
   // Looks at all messages for each message.
   const std::string_view source =
