@@ -1,5 +1,6 @@
 // Parsing, dispatch and the exit code: the frame around every command.
 #include <CLI/CLI.hpp>
+#include <csignal>
 
 #include <utility>
 #include <vector>
@@ -141,6 +142,8 @@ Application MakeApplication() {
 
 int Main(int argc, const char* const* argv) {
   OpenStandardDescriptors();
+  // A file over the limit of the process is an error of the write (EFBIG), not the end.
+  std::signal(SIGXFSZ, SIG_IGN);
   CatchInterrupt();
   Console console;
   try {

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include <boost/json.hpp>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,6 +42,7 @@ class ConvertCommand final : public Command {
     }
     TUTTI_ASSIGN_OR_RETURN(const ModelChoice choice, ChooseModel(model_.model));
     TUTTI_ASSIGN_OR_RETURN(const format::Checkpoint checkpoint, OpenChosen(choice));
+    TUTTI_RETURN_IF_ERROR(CheckOutput(checkpoint));
     TUTTI_ASSIGN_OR_RETURN(const VocabSpec vocab, ReadChosenVocab(choice));
     TUTTI_ASSIGN_OR_RETURN(const engine::ConvertReport report,
                            Convert(checkpoint, vocab, *mix, console));
@@ -57,6 +59,18 @@ class ConvertCommand final : public Command {
   }
 
  private:
+  // The model would be gone, and its finer weights with it.
+  Status CheckOutput(const format::Checkpoint& checkpoint) const {
+    for (const os::MmapFile& file : checkpoint.files) {
+      std::error_code absent;
+      if (std::filesystem::equivalent(file.path(), out_, absent)) {
+        return UsageError("{} is the model itself: give the result another name",
+                          Printable(out_, 1000));
+      }
+    }
+    return {};
+  }
+
   Result<engine::ConvertReport> Convert(const format::Checkpoint& checkpoint,
                                         const VocabSpec& vocab, const QuantMix& mix,
                                         Console& console) {

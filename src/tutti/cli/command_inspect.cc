@@ -213,8 +213,8 @@ class InspectCommand final : public Command {
     }
     const VocabSpec& vocab = seen.vocab;
     Row(console, "tokenizer", "{}{}, {} tokens{}", NameOf(vocab.algorithm),
-        vocab.pretokenizer.empty() ? "" : " (" + vocab.pretokenizer + ")", vocab.tokens.size(),
-        vocab.chat_template.empty() ? "" : ", chat template");
+        vocab.pretokenizer.empty() ? "" : " (" + Printable(vocab.pretokenizer, 60) + ")",
+        vocab.tokens.size(), vocab.chat_template.empty() ? "" : ", chat template");
   }
 
   static void PrintSpec(Console& console, const ModelSpec& spec) {

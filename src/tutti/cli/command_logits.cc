@@ -24,12 +24,14 @@ class LogitsCommand final : public Command {
         ->type_name("FILE")
         ->required();
     model_.DeclareEngine(app, false);
+    app.add_flag("--fast", fast_, "the fast path's arithmetic instead of exact float32");
     DeclareJson(app, json_);
   }
 
   Status Run(Console& console) override {
     TUTTI_ASSIGN_OR_RETURN(const TokenIds ids, ParseIds(ids_));
     model_.engine.context = static_cast<int32_t>(ids.size());
+    model_.engine.exact = !fast_;  // who asks for numbers compares them
     TUTTI_ASSIGN_OR_RETURN(const LoadedModel loaded, LoadModel(model_.model, model_.engine));
     const auto rows = static_cast<int64_t>(ids.size());
     const int64_t cols = loaded.engine->spec().vocab_size;
@@ -65,6 +67,7 @@ class LogitsCommand final : public Command {
   ModelOptions model_;
   std::string ids_;
   std::string out_;
+  bool fast_ = false;
   bool json_ = false;
 };
 

@@ -77,15 +77,17 @@ class RenderCommand final : public Command {
     TUTTI_RETURN_IF_ERROR(CheckNow(now_));
     TUTTI_ASSIGN_OR_RETURN(const std::string source, ReadTemplate(source_));
     auto parsed = text::ChatTemplate::Parse(source);
-    if (!parsed.ok()) return parsed.status().WithContext(source_);
-    const text::ChatTemplate& chat_template = *parsed;
     if (jsonl_) {
       return ForEachLine(console, [&](const std::string& line) -> Result<std::string> {
-        const auto rendered = chat_template.Render(line, now_);
+        // A template that does not parse answers every line with its error.
+        const auto rendered =
+            parsed.ok() ? parsed->Render(line, now_) : Result<text::RenderResult>(parsed.status());
         if (!rendered.ok()) return "{\"error\": " + JsonString(rendered.status().message()) + "}";
         return "{\"text\": " + JsonString(rendered->Text()) + "}";
       });
     }
+    if (!parsed.ok()) return parsed.status().WithContext(source_);
+    const text::ChatTemplate& chat_template = *parsed;
     TUTTI_ASSIGN_OR_RETURN(const std::string variables, ReadStandardInput());
     TUTTI_ASSIGN_OR_RETURN(const text::RenderResult rendered,
                            chat_template.Render(variables, now_));

@@ -33,13 +33,15 @@ class RunCommand final : public Command {
     model_.DeclareModel(app, false);
     app.add_option("PROMPT", prompt_, "what to answer or continue; else standard input");
     answer_.Declare(app);
-    app.add_option("--ids", ids_, "the prompt as token ids: 5,17,3")->type_name("LIST");
+    ids_given_ = app.add_option("--ids", ids_, "the prompt as token ids: 5,17,3, computed exactly");
+    ids_given_->type_name("LIST");
     app.add_flag("--print-ids", print_ids_, "print the new ids instead of the text");
     app.add_option("--logprobs", answer_.generate.sampling.logprobs,
                    "with --json: of each token and the N best")
         ->type_name("N")
         ->check(Between(0, 1000));
     model_.DeclareEngine(app);
+    app.add_flag("--fast", fast_, "with --ids: not exact arithmetic but the fast path");
     DeclareJson(app, json_);
     app.add_flag("-v,--verbose", verbose_, "speeds on standard error");
     app.footer(
@@ -49,12 +51,12 @@ class RunCommand final : public Command {
 
   Status Run(Console& console) override {
     TUTTI_RETURN_IF_ERROR(CheckArguments());
-    if (prompt_.empty() && ids_.empty() && console.stdin_is_terminal()) {
+    if (prompt_.empty() && ids_given_->count() == 0 && console.stdin_is_terminal()) {
       if (json_ || print_ids_) return UsageError("--json and --print-ids need a PROMPT");
       return RunChat(console, model_, answer_, verbose_);
     }
     TokenIds prompt;
-    if (!ids_.empty()) {
+    if (ids_given_->count() > 0) {
       TUTTI_ASSIGN_OR_RETURN(prompt, ParseIds(ids_));
     } else if (prompt_.empty()) {
       TUTTI_ASSIGN_OR_RETURN(prompt_, ReadStandardInput());
@@ -69,17 +71,27 @@ class RunCommand final : public Command {
  private:
   Status CheckArguments() {
     TUTTI_RETURN_IF_ERROR(answer_.Resolve());
+    if (print_ids_ && json_) {
+      return UsageError("--print-ids and --json exclude each other: the JSON has the ids");
+    }
     if (answer_.generate.sampling.logprobs >= 0 && !json_) {
       return UsageError("--logprobs needs --json");
     }
-    if (!ids_.empty() && !prompt_.empty())
+    if (ids_given_->count() > 0 && !prompt_.empty())
       return UsageError("--ids and a PROMPT exclude each other");
     std::error_code error;
-    if (prompt_.empty() && ids_.empty() && model_.model.find(' ') != std::string::npos &&
+    if (prompt_.empty() && ids_given_->count() == 0 &&
+        model_.model.find(' ') != std::string::npos &&
         !std::filesystem::exists(model_.model, error)) {
       prompt_.swap(model_.model);
     }
-    if (!ids_.empty()) answer_.raw = true;
+    if (fast_ && (ids_given_->count() == 0 || model_.engine.exact)) {
+      return UsageError("--fast goes with --ids and without --exact");
+    }
+    if (ids_given_->count() > 0) {
+      answer_.raw = true;
+      model_.engine.exact = !fast_;  // ids come from people who compare engines
+    }
     if (answer_.raw && !answer_.system.empty()) {
       return UsageError("--system needs the chat template: leave out --raw and --ids");
     }
@@ -89,11 +101,11 @@ class RunCommand final : public Command {
   // The prompt's ids, and the settings that depend on the model.
   Status Prepare(const LoadedModel& loaded, TokenIds& prompt) {
     GenerateOptions& generate = answer_.generate;
-    if (ids_.empty() || (!print_ids_ && !json_) || !generate.stop.empty()) {
+    if (ids_given_->count() == 0 || (!print_ids_ && !json_) || !generate.stop.empty()) {
       TUTTI_RETURN_IF_ERROR(loaded.tokenizer_status);
     }
     bool has_template = false;
-    if (ids_.empty()) {
+    if (ids_given_->count() == 0) {
       TUTTI_ASSIGN_OR_RETURN(const PromptBuilder builder,
                              PromptBuilder::Create(*loaded.tokenizer, answer_.raw));
       has_template = builder.has_template();
@@ -186,6 +198,8 @@ class RunCommand final : public Command {
   std::string prompt_;
   std::string ids_;
   std::string echo_;  // the text that is continued
+  CLI::Option* ids_given_ = nullptr;
+  bool fast_ = false;
   bool print_ids_ = false;
   bool json_ = false;
   bool verbose_ = false;

@@ -73,8 +73,16 @@ std::optional<MetadataValue> ScalarList(const json::array& array) {
   return std::nullopt;
 }
 
+// Every leaf stores its whole key: names without a limit would multiply a small file's size by the
+// number of its leaves. The longest keys of published models have some 80 bytes.
+constexpr size_t kMaxKeyBytes = 1024;
+
 // Recursion ends at kMaxJsonDepth, which the parser has enforced.
 Status Flatten(const json::value& value, const std::string& key, Metadata& metadata) {
+  if (key.size() > kMaxKeyBytes) {
+    return DataError("a key has {} bytes with its parents', at most {} are possible: {}",
+                     key.size(), kMaxKeyBytes, Printable(key.substr(0, 60)));
+  }
   std::optional<MetadataValue> flat = Scalar(value);
   if (!flat && value.is_array()) flat = ScalarList(value.get_array());
   if (flat) {

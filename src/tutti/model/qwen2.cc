@@ -4,6 +4,7 @@
 // family switches it on.
 #include "tutti/model/architectures.h"
 #include "tutti/model/common_spec.h"
+#include "tutti/model/qwen_layers.h"
 
 namespace tutti::model {
 namespace {
@@ -11,13 +12,7 @@ namespace {
 ModelSpec ReadQwen2(SpecReader& r) {
   ModelSpec spec = ReadCommonSpec(r);
   spec.attention[0].qkv_bias = true;
-  if (!r.gguf() && r.Bool({"use_sliding_window", ""}, false)) {
-    const int32_t window = ReadWindow(r);
-    const int32_t full = r.Int({"max_window_layers", ""}, 0);
-    for (size_t i = 0; i < spec.layers.size(); ++i) {
-      spec.layers[i].window = static_cast<int64_t>(i) < full ? 0 : window;
-    }
-  }
+  SetQwenWindows(r, spec);
   return spec;
 }
 

@@ -21,6 +21,7 @@ ModelSpec ReadQwen2Moe(SpecReader& r) {
       r.Int({"shared_expert_intermediate_size", "expert_shared_feed_forward_length"});
   spec.moe.shared_gate = true;
   SetQwenExpertLayers(r, spec);
+  SetQwenWindows(r, spec);
   return spec;
 }
 

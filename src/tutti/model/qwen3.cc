@@ -2,6 +2,7 @@
 // rotary embedding, and heads whose width does not follow from the model's.
 #include "tutti/model/architectures.h"
 #include "tutti/model/common_spec.h"
+#include "tutti/model/qwen_layers.h"
 
 namespace tutti::model {
 namespace {
@@ -9,6 +10,7 @@ namespace {
 ModelSpec ReadQwen3(SpecReader& r) {
   ModelSpec spec = ReadCommonSpec(r);
   spec.attention[0].qk_norm = QkNorm::kPerHead;
+  SetQwenWindows(r, spec);
   return spec;
 }
 

@@ -19,6 +19,7 @@ ModelSpec ReadQwen3Moe(SpecReader& r) {
   // Absent in GGUF, where it is always done.
   spec.moe.normalize_weights = r.Bool({"norm_topk_prob", "expert_weights_norm"}, r.gguf());
   SetQwenExpertLayers(r, spec);
+  SetQwenWindows(r, spec);
   return spec;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include <algorithm>
 
+#include "tutti/model/common_spec.h"
 #include "tutti/model/spec_reader.h"
 #include "tutti/spec/model_spec.h"
 
@@ -17,6 +18,16 @@ inline void SetQwenExpertLayers(SpecReader& r, ModelSpec& spec) {
     if (dense >= 0 && dense < std::ssize(spec.layers)) {
       spec.layers[static_cast<size_t>(dense)].moe = false;
     }
+  }
+}
+
+// use_sliding_window gives the layers from max_window_layers on a window. GGUF records none.
+inline void SetQwenWindows(SpecReader& r, ModelSpec& spec) {
+  if (r.gguf() || !r.Bool({"use_sliding_window", ""}, false)) return;
+  const int32_t window = ReadWindow(r);
+  const int32_t full = r.Int({"max_window_layers", ""}, 0);
+  for (size_t i = 0; i < spec.layers.size(); ++i) {
+    spec.layers[i].window = static_cast<int64_t>(i) < full ? 0 : window;
   }
 }
 

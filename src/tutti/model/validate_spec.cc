@@ -1,5 +1,6 @@
 #include "tutti/model/validate_spec.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace tutti::model {
@@ -10,6 +11,8 @@ constexpr int64_t kMaxWidth = 1 << 20;
 constexpr int64_t kMaxVocabulary = 1 << 24;
 constexpr int64_t kMaxHeads = 1 << 14;
 constexpr int64_t kMaxExperts = 1 << 16;
+// Choosing costs experts x chosen steps a token; published models choose up to 22.
+constexpr int64_t kMaxExpertsPerToken = 1024;
 constexpr int64_t kMaxHeadDim = 1 << 14;
 
 Status InRange(std::string_view what, int64_t value, int64_t least, int64_t most) {
@@ -70,8 +73,8 @@ Status CheckAttention(const AttentionSpec& attention) {
 
 Status CheckMoe(const MoeSpec& moe) {
   TUTTI_RETURN_IF_ERROR(InRange("the number of experts", moe.experts, 1, kMaxExperts));
-  TUTTI_RETURN_IF_ERROR(
-      InRange("the number of experts for each token", moe.experts_per_token, 1, moe.experts));
+  TUTTI_RETURN_IF_ERROR(InRange("the number of experts for each token", moe.experts_per_token, 1,
+                                std::min<int64_t>(moe.experts, kMaxExpertsPerToken)));
   TUTTI_RETURN_IF_ERROR(InRange("the width of an expert", moe.expert_dim, 1, kMaxWidth));
   TUTTI_RETURN_IF_ERROR(InRange("the width of the shared experts", moe.shared_dim, 0, kMaxWidth));
   TUTTI_RETURN_IF_ERROR(InRange("the number of expert groups", moe.groups, 1, moe.experts));

@@ -1,6 +1,7 @@
 #include "tutti/os/thread_pool.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "tutti/base/check.h"
 
@@ -34,12 +35,19 @@ void WaitWhileEqual(const std::atomic<T>& value, T old) {
 ThreadPool::ThreadPool(int threads) {
   TUTTI_CHECK(threads >= 1, "a thread pool has at least the calling thread");
   workers_.reserve(static_cast<size_t>(threads - 1));
-  for (int member = 1; member < threads; ++member) {
-    workers_.emplace_back([this, member] { WorkerLoop(member); });
+  try {
+    for (int member = 1; member < threads; ++member) {
+      workers_.emplace_back([this, member] { WorkerLoop(member); });
+    }
+  } catch (...) {  // the system gives no more threads: those there are must not wait for ever
+    Stop();
+    throw;
   }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { Stop(); }
+
+void ThreadPool::Stop() {
   stop_.store(true, std::memory_order_relaxed);
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
@@ -56,11 +64,19 @@ void ThreadPool::RunErased(Function function, const void* context) {
   unfinished_.store(static_cast<int32_t>(workers_.size()), std::memory_order_relaxed);
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
-  function(context, 0);
-  for (;;) {
-    const int32_t left = unfinished_.load(std::memory_order_acquire);
-    if (left == 0) return;
+  CallMember(0);
+  while (const int32_t left = unfinished_.load(std::memory_order_acquire)) {
     WaitWhileEqual(unfinished_, left);
+  }
+  if (error_ != nullptr) std::rethrow_exception(std::exchange(error_, nullptr));
+}
+
+void ThreadPool::CallMember(int member) noexcept {
+  try {
+    function_(context_, member);
+  } catch (...) {
+    const std::lock_guard lock(error_mutex_);
+    if (error_ == nullptr) error_ = std::current_exception();
   }
 }
 
@@ -70,7 +86,7 @@ void ThreadPool::WorkerLoop(int member) {
     WaitWhileEqual(generation_, seen);
     seen = generation_.load(std::memory_order_acquire);
     if (stop_.load(std::memory_order_relaxed)) return;
-    function_(context_, member);
+    CallMember(member);
     if (unfinished_.fetch_sub(1, std::memory_order_release) == 1) unfinished_.notify_one();
   }
 }

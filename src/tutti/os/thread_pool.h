@@ -5,12 +5,16 @@
 // has hundreds of runs, microseconds apart) and then sleep on a futex, so an idle or oversubscribed
 // process costs nothing.
 //
-// Threads: one Run at a time, from one thread; Run must not be nested. The function must not throw.
+// Threads: one Run at a time, from one thread; Run must not be nested.
+// Errors: where the system gives too few threads, the constructor throws std::system_error. Run
+// waits for all members and then rethrows the first exception (std::bad_alloc) of any.
 #pragma once
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -56,10 +60,14 @@ class ThreadPool {
   using Function = void (*)(const void* context, int member);
   void RunErased(Function function, const void* context);
   void WorkerLoop(int member);
+  void CallMember(int member) noexcept;
+  void Stop();
 
   Function function_ = nullptr;  // written before generation_ is bumped
   const void* context_ = nullptr;
   uint64_t runs_ = 0;
+  std::mutex error_mutex_;
+  std::exception_ptr error_;  // of the current Run; guarded by error_mutex_
   // On cache lines of their own: every member polls the first, every member writes the second.
   alignas(64) std::atomic<uint32_t> generation_{0};
   alignas(64) std::atomic<int32_t> unfinished_{0};

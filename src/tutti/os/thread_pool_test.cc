@@ -32,6 +32,21 @@ TEST(ThreadPoolTest, ParallelForCoversTheRangeOnceInWholeGrains) {
   }
 }
 
+TEST(ThreadPoolTest, AnExceptionOfAnyMemberReachesTheCallerAfterAllAreDone) {
+  ThreadPool pool(3);
+  for (int thrower = 0; thrower < 3; ++thrower) {
+    std::atomic<int> calls{0};
+    const auto body = [&](int member) {
+      ++calls;
+      if (member == thrower) throw std::bad_alloc();
+    };
+    EXPECT_THROW(pool.Run(body), std::bad_alloc);
+    EXPECT_EQ(calls.load(), 3);
+    pool.Run([&](int) { ++calls; });  // and the next run is as before
+    EXPECT_EQ(calls.load(), 6);
+  }
+}
+
 TEST(ThreadPoolTest, WakesAfterTheMembersFellAsleep) {
   ThreadPool pool(2);
   std::atomic<int> calls{0};

@@ -107,8 +107,12 @@ Status ForEachLine(std::string_view content, const OnLine& on_line) {
   return Status();
 }
 
+// Longer tokens are not looked at: every cut of a token is looked up, and no name is longer.
+constexpr size_t kMaxSpecialBytes = 256;
+
 bool LooksSpecial(std::string_view bytes) {
-  return bytes.size() > 4 && bytes.starts_with("<|") && bytes.ends_with("|>");
+  return bytes.size() > 4 && bytes.size() <= kMaxSpecialBytes && bytes.starts_with("<|") &&
+         bytes.ends_with("|>");
 }
 
 // Rank files may hold special tokens among the others: named <|...|> and not made of two others.
