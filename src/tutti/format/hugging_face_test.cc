@@ -105,6 +105,14 @@ TEST(FlattenJson, RefusesWhatItCannotMean) {
   EXPECT_THAT(FlattenError(deep), HasSubstr("too deep"));
 }
 
+// Every leaf keeps its whole key: a long name over many leaves would be many times the file.
+TEST(FlattenJson, BoundsTheLengthOfKeys) {
+  const std::string longest(1022, 'k');
+  EXPECT_TRUE(Flat("{\"" + longest + "\": {\"a\": 1}}").Has(longest + ".a"));
+  EXPECT_THAT(FlattenError("{\"" + longest + "k\": {\"a\": 1}}"), HasSubstr("at most 1024"));
+  EXPECT_THAT(FlattenError("{\"" + longest + "kk\": [1, \"x\"]}"), HasSubstr("at most 1024"));
+}
+
 TEST_F(HuggingFaceTest, ReadsOneFile) {
   Write("config.json", R"({"model_type": "llama", "hidden_size": 2})");
   Write("generation_config.json", R"({"eos_token_id": [2, 3]})");

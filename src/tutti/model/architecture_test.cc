@@ -269,6 +269,24 @@ TEST(ArchitectureTest, Glm45AirHasNoHeadNormAndCountsItsExtraLayerInGguf) {
   EXPECT_EQ(Spec(gguf).attention[0].qk_norm, QkNorm::kPerHead);
 }
 
+TEST(ArchitectureTest, EveryQwenHonoursItsSlidingWindow) {
+  for (const char* type : {"qwen2", "qwen3", "qwen2_moe", "qwen3_moe"}) {
+    Described model = Llama31();
+    model.Set("model_type", std::string(type)).Set("num_hidden_layers", int64_t{3});
+    model.Set("rope_scaling.rope_type", std::string("default"));
+    model.Set("num_experts", int64_t{8}).Set("num_experts_per_tok", int64_t{2});
+    model.Set("moe_intermediate_size", int64_t{64});
+    model.Set("shared_expert_intermediate_size", int64_t{64});
+    model.Set("sliding_window", int64_t{4}).Set("max_window_layers", int64_t{1});
+    EXPECT_EQ(Spec(model).layers[2].window, 0) << type << ": it is not switched on";
+    model.Set("use_sliding_window", true);
+    const ModelSpec spec = Spec(model);
+    EXPECT_EQ(spec.layers[0].window, 0) << type;
+    EXPECT_EQ(spec.layers[1].window, 4) << type;
+    EXPECT_EQ(spec.layers[2].window, 4) << type;
+  }
+}
+
 TEST(ArchitectureTest, GptOssTakesTurnsWithItsWindow) {
   Described config(false, {{"model_type", "gpt_oss"},
                            {"hidden_size", int64_t{2880}},

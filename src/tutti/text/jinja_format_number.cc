@@ -52,7 +52,8 @@ std::string FloatDigits(double x, char type, int precision) {
 int64_t ReadCount(std::string_view text, size_t& at) {
   int64_t count = 0;
   for (; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at) {
-    count = std::min(kFar, count * 10 + (text[at] - '0'));
+    // Beyond kFar every count is as good as kFar, and ten times it would not fit.
+    count = count >= kFar / 10 ? kFar : count * 10 + (text[at] - '0');
   }
   return count;
 }

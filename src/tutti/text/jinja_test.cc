@@ -492,6 +492,15 @@ TEST(Jinja, BlocksCanBeCalled) {
   EXPECT_EQ(Text("{% for i in [1] %}{% block a %}[{{ i }}]{% endblock %}{% endfor %}"), "[]");
 }
 
+// Found by fuzzing: a width beyond 64 bits overflowed while it was read.
+TEST(Jinja, WidthsOfAnyLengthAreRead) {
+  for (const char* digits :
+       {"99999999999999999", "99999999999999999999", "184467440737095516160"}) {
+    EXPECT_FALSE(Render(std::string("{{ '%") + digits + "d' % 1 }}").ok()) << digits;
+    EXPECT_FALSE(Render(std::string("{{ '{:") + digits + "}'.format(1) }}").ok()) << digits;
+  }
+}
+
 TEST(Jinja, TheClock) {
   const std::string_view codes =
       "%a %A %b %B %c %C %d %D %e %F %g %G %h %H %I %j %k %l %m %M %n %p %P %r %R %S %t %T %u %U "
