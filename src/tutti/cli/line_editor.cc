@@ -122,6 +122,8 @@ class EditedLines final : public LineEditor {
     prompt_ = prompt;
     interrupted_ = false;
     goes_on_ = false;
+    // Before the prompt: what is typed as soon as it shows must not be echoed a second time.
+    el_set(edit_, EL_PREP_TERM, 1);
     if (console_.styled_stderr()) console_.Talk("\x1b[?2004h");
     int count = 0;
     const char* line = el_gets(edit_, &count);
