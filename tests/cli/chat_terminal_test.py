@@ -199,10 +199,17 @@ def test_run_interrupted():
     check(len(text) < 160, f"{len(text)} bytes of an answer in spite of Ctrl-C")
 
 
+def catches_interrupts(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        caught = re.search(r"^SigCgt:\s*([0-9a-f]+)", status.read(), re.M).group(1)
+    return int(caught, 16) & (1 << (signal.SIGINT - 1))
+
+
 def test_interrupted_while_waiting_for_input():
     run = subprocess.Popen([PROGRAM, "run", "story"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                            stderr=subprocess.PIPE)
-    time.sleep(0.3)
+    while not catches_interrupts(run.pid):
+        time.sleep(0.01)
     run.send_signal(signal.SIGINT)
     check(run.wait(timeout=60) == 130, f"Ctrl-C while waiting gives {run.returncode}")
 
