@@ -40,7 +40,7 @@ MAY_INCLUDE_PUBLIC = {"engine", "train", "scheduler", "server", "cluster", "cli"
 FENCES = [
     (r"hwy/|immintrin\.h|arm_neon\.h|arm_sve\.h|riscv_vector\.h|cpuid\.h",
      r"tutti/kernels/|bench/micro/"),
-    (r"boost/json|boost/multiprecision", r"tutti/(format|text|server|cli)/|tests/"),
+    (r"boost/json|boost/multiprecision", r"tutti/(format|text|server|cli)/|tutti/base/json|tests/"),
     (r"boost/asio|boost/beast|openssl/ssl\.h", r"tutti/server/"),
     (r"mpi\.h", r"tutti/comm/mpi_"),
     (r"sqlite3\.h|libpq-fe\.h", r"tutti/store/"),

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "tutti/base/json.h"
 #include "tutti/cli/command.h"
 #include "tutti/cli/json_lines.h"
 #include "tutti/cli/json_text.h"
@@ -23,10 +24,10 @@ constexpr size_t kMaxTemplateBytes = 16 << 20;
 // tokenizer_config.json holds the template under "chat_template".
 Result<std::optional<std::string>> TemplateInJson(const std::filesystem::path& path) {
   TUTTI_ASSIGN_OR_RETURN(const std::string text, os::ReadFile(path, kMaxTemplateBytes));
-  boost::json::error_code error;
-  const boost::json::value value = boost::json::parse(text, error);
-  if (error || !value.is_object()) return std::optional<std::string>();
-  const auto* member = value.get_object().if_contains("chat_template");
+  const auto value = ParseJson(text);
+  if (!value.ok()) return value.status().WithContext(path.string());
+  if (!value->is_object()) return std::optional<std::string>();
+  const auto* member = value->get_object().if_contains("chat_template");
   if (member == nullptr || !member->is_string()) return std::optional<std::string>();
   return std::optional(std::string(member->get_string()));
 }

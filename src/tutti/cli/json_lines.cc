@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 #include <limits>
 
+#include "tutti/base/json.h"
 #include "tutti/cli/standard_input.h"
 
 namespace tutti::cli {
@@ -30,9 +31,7 @@ Status ForEachJsonLine(
     Console& console,
     const std::function<Result<std::string>(const boost::json::object& line)>& answer) {
   return ForEachLine(console, [&](const std::string& line) -> Result<std::string> {
-    boost::json::error_code error;
-    const boost::json::value value = boost::json::parse(line, error);
-    if (error) return DataError("not JSON: {}", error.message());
+    TUTTI_ASSIGN_OR_RETURN(const boost::json::value value, ParseJson(line));
     if (!value.is_object()) return DataError("not a JSON object");
     return answer(value.get_object());
   });

@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "tutti/base/json.h"
 #include "tutti/cli/console.h"
 #include "tutti/cli/suggest.h"
 #include "tutti/os/file.h"
@@ -170,10 +171,9 @@ void AddOllamaManifest(const fs::path& models, const fs::path& manifest, const s
                        Collector& collector) {
   const auto text = os::ReadFile(manifest, kMaxManifestBytes);
   if (!text.ok()) return;
-  boost::json::error_code error;
-  const boost::json::value value = boost::json::parse(text.value(), error);
-  if (error || !value.is_object()) return;
-  const auto* layers = value.get_object().if_contains("layers");
+  const auto value = ParseJson(*text);
+  if (!value.ok() || !value->is_object()) return;
+  const auto* layers = value->get_object().if_contains("layers");
   if (layers == nullptr || !layers->is_array()) return;
   for (const boost::json::value& layer : layers->get_array()) {
     if (!layer.is_object()) continue;

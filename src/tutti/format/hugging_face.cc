@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "tutti/base/json.h"
 #include "tutti/base/printable.h"
-#include "tutti/format/json.h"
 #include "tutti/format/safetensors.h"
 #include "tutti/os/file.h"
 #include "tutti/os/mmap.h"
@@ -73,33 +73,59 @@ std::optional<MetadataValue> ScalarList(const json::array& array) {
   return std::nullopt;
 }
 
-// Every leaf stores its whole key: names without a limit would multiply a small file's size by the
-// number of its leaves. The longest keys of published models have some 80 bytes.
+// The longest keys of published models have some 80 bytes.
 constexpr size_t kMaxKeyBytes = 1024;
+// What a leaf takes beside its key and value.
+constexpr size_t kLeafBytes = 128;
 
-// Recursion ends at kMaxJsonDepth, which the parser has enforced.
-Status Flatten(const json::value& value, const std::string& key, Metadata& metadata) {
-  if (key.size() > kMaxKeyBytes) {
-    return DataError("a key has {} bytes with its parents', at most {} are possible: {}",
-                     key.size(), kMaxKeyBytes, Printable(key.substr(0, 60)));
-  }
-  std::optional<MetadataValue> flat = Scalar(value);
-  if (!flat && value.is_array()) flat = ScalarList(value.get_array());
-  if (flat) {
-    if (metadata.Has(key)) return DataError("the key {} appears twice", Printable(key));
-    metadata.Set(key, *std::move(flat));
-  } else if (value.is_object()) {
-    const std::string prefix = key.empty() || key.back() == '.' ? key : key + ".";
-    for (const auto& [name, member] : value.get_object()) {
-      TUTTI_RETURN_IF_ERROR(Flatten(member, prefix + std::string(View(name)), metadata));
+// Every leaf stores its whole key, so long names above many leaves would multiply a small file's
+// size: the leaves share the memory that the text may take.
+class Flattener {
+ public:
+  Flattener(size_t limit_bytes, Metadata& metadata)
+      : limit_bytes_(limit_bytes), left_bytes_(limit_bytes), metadata_(metadata) {}
+
+  // Recursion ends at the depth that the parser has enforced.
+  Status Add(const json::value& value, const std::string& key) {
+    if (key.size() > kMaxKeyBytes) {
+      return DataError("a key has {} bytes with its parents', at most {} are possible: {}",
+                       key.size(), kMaxKeyBytes, Printable(key.substr(0, 60)));
     }
-  } else if (value.is_array()) {
-    for (size_t i = 0; i < value.get_array().size(); ++i) {
-      TUTTI_RETURN_IF_ERROR(Flatten(value.get_array()[i], fmt::format("{}.{}", key, i), metadata));
+    TUTTI_RETURN_IF_ERROR(Charge(value, key));
+    std::optional<MetadataValue> flat = Scalar(value);
+    if (!flat && value.is_array()) flat = ScalarList(value.get_array());
+    if (flat) {
+      if (metadata_.Has(key)) return DataError("the key {} appears twice", Printable(key));
+      metadata_.Set(key, *std::move(flat));
+    } else if (value.is_object()) {
+      const std::string prefix = key.empty() || key.back() == '.' ? key : key + ".";
+      for (const auto& [name, member] : value.get_object()) {
+        TUTTI_RETURN_IF_ERROR(Add(member, prefix + std::string(View(name))));
+      }
+    } else if (value.is_array()) {
+      for (size_t i = 0; i < value.get_array().size(); ++i) {
+        TUTTI_RETURN_IF_ERROR(Add(value.get_array()[i], fmt::format("{}.{}", key, i)));
+      }
     }
+    return Status();  // null is absent
   }
-  return Status();  // null is absent
-}
+
+ private:
+  Status Charge(const json::value& value, const std::string& key) {
+    size_t bytes = kLeafBytes + key.size();
+    if (value.is_array()) bytes += value.get_array().size() * sizeof(std::string);
+    if (bytes > left_bytes_) {
+      return DataError("the keys with their parents' take more than {} bytes of memory; reached {}",
+                       limit_bytes_, Printable(key.substr(0, 60)));
+    }
+    left_bytes_ -= bytes;
+    return Status();
+  }
+
+  const size_t limit_bytes_;
+  size_t left_bytes_;
+  Metadata& metadata_;
+};
 
 bool IsThere(const fs::path& path) {
   std::error_code ignored;
@@ -114,10 +140,15 @@ Result<tensor::TensorMap> OpenShard(const fs::path& path, Checkpoint& checkpoint
   return std::move(shard.tensors);
 }
 
+Result<json::value> ParsePublished(std::string_view text, std::string_view name) {
+  auto value = ParseJson(text, {.unique_keys = true});
+  return value.ok() ? std::move(value) : value.status().WithContext(name);
+}
+
 // The index as shard -> names of its tensors.
 Result<std::map<std::string, std::vector<std::string>>> ReadIndex(const fs::path& path) {
   TUTTI_ASSIGN_OR_RETURN(const std::string text, os::ReadFile(path, kMaxIndexBytes));
-  TUTTI_ASSIGN_OR_RETURN(const json::value root, ParseJson(text, path.string()));
+  TUTTI_ASSIGN_OR_RETURN(const json::value root, ParsePublished(text, path.string()));
   const json::object* object = root.if_object();
   const json::value* map = object == nullptr ? nullptr : object->if_contains("weight_map");
   if (map == nullptr || !map->is_object()) {
@@ -185,9 +216,10 @@ Status OpenTensors(const fs::path& folder, Checkpoint& checkpoint) {
 
 Status FlattenJson(std::string_view text, std::string_view name, std::string_view prefix,
                    Metadata& metadata) {
-  TUTTI_ASSIGN_OR_RETURN(const json::value root, ParseJson(text, name));
+  TUTTI_ASSIGN_OR_RETURN(const json::value root, ParsePublished(text, name));
   if (!root.is_object()) return DataError("{}: {}, an object expected", name, KindOf(root));
-  return Flatten(root, std::string(prefix), metadata).WithContext(name);
+  Flattener flattener(JsonMemoryLimit(text.size()), metadata);
+  return flattener.Add(root, std::string(prefix)).WithContext(name);
 }
 
 Result<Checkpoint> OpenHuggingFace(const fs::path& folder) {

@@ -100,8 +100,8 @@ TEST(FlattenJson, RefusesWhatItCannotMean) {
   EXPECT_THAT(FlattenError(R"({"\u001b[31m": 1, "\u001b[31m": 2})"), HasSubstr("\\x1b[31m"));
   EXPECT_THAT(FlattenError(std::string(100000, '[')), HasSubstr("not valid JSON"));
   std::string deep = "{\"a\":";
-  for (int i = 0; i < 40; ++i) deep += "{\"a\":";
-  deep += "1" + std::string(41, '}');
+  for (int i = 0; i < 70; ++i) deep += "{\"a\":";
+  deep += "1" + std::string(71, '}');
   EXPECT_THAT(FlattenError(deep), HasSubstr("too deep"));
 }
 
@@ -111,6 +111,9 @@ TEST(FlattenJson, BoundsTheLengthOfKeys) {
   EXPECT_TRUE(Flat("{\"" + longest + "\": {\"a\": 1}}").Has(longest + ".a"));
   EXPECT_THAT(FlattenError("{\"" + longest + "k\": {\"a\": 1}}"), HasSubstr("at most 1024"));
   EXPECT_THAT(FlattenError("{\"" + longest + "kk\": [1, \"x\"]}"), HasSubstr("at most 1024"));
+  std::string many = "{\"" + std::string(1000, 'k') + "\": {";
+  for (int i = 0; i < 100'000; ++i) many += fmt::format("\"{}\":1,", i);
+  EXPECT_THAT(FlattenError(many + "\"\":1}}"), HasSubstr("take more than"));
 }
 
 TEST_F(HuggingFaceTest, ReadsOneFile) {

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "tutti/base/checked_math.h"
+#include "tutti/base/json.h"
 #include "tutti/base/printable.h"
-#include "tutti/format/json.h"
 #include "tutti/os/file.h"
 
 namespace tutti::format {
@@ -195,10 +195,10 @@ Result<Safetensors> OpenSafetensorsBytes(std::span<const std::byte> bytes, std::
   }
   const auto text = bytes.subspan(kLengthBytes, static_cast<size_t>(header_bytes));
   const auto data = bytes.subspan(kLengthBytes + static_cast<size_t>(header_bytes));
-  TUTTI_ASSIGN_OR_RETURN(const json::value header,
-                         ParseJson({reinterpret_cast<const char*>(text.data()), text.size()},
-                                   fmt::format("{}: header", name)));
-  auto file = ParseHeader(header, data);
+  const auto header =
+      ParseJson({reinterpret_cast<const char*>(text.data()), text.size()}, {.unique_keys = true});
+  if (!header.ok()) return header.status().WithContext(fmt::format("{}: header", name));
+  auto file = ParseHeader(*header, data);
   if (!file.ok()) return file.status().WithContext(name);
   return file;
 }

@@ -1,6 +1,5 @@
 #include "tutti/text/json_access.h"
 
-#include <exception>
 #include <limits>
 
 #include "tutti/base/printable.h"
@@ -9,10 +8,6 @@ namespace tutti::text {
 namespace {
 
 namespace json = boost::json;
-
-// Deeper than any tokenizer file or chat request that was ever published, and no danger to the
-// stack.
-constexpr size_t kMaxDepth = 64;
 
 const json::value* Find(const json::object& object, std::string_view key) {
   const json::value* value = object.if_contains({key.data(), key.size()});
@@ -24,23 +19,6 @@ Status WrongKind(std::string_view key, std::string_view wanted, const json::valu
 }
 
 }  // namespace
-
-Result<json::value> ParseJson(std::string_view text) {
-  json::parse_options options;
-  options.max_depth = kMaxDepth;
-  try {
-    json::stream_parser parser(json::make_shared_resource<json::monotonic_resource>(), options);
-    json::error_code error;
-    const size_t read = parser.write_some(text.data(), text.size(), error);
-    if (!error && read < text.size())
-      return DataError("JSON goes on behind its end at byte {}", read);
-    if (!error) parser.finish(error);
-    if (error) return DataError("JSON is wrong at byte {}: {}", read, error.message());
-    return parser.release();
-  } catch (const std::exception& e) {
-    return DataError("JSON cannot be read: {}", e.what());
-  }
-}
 
 Result<const json::object*> ObjectField(const json::object& object, std::string_view key) {
   const json::value* value = Find(object, key);

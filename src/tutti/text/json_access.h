@@ -6,14 +6,10 @@
 #include <optional>
 #include <string_view>
 
+#include "tutti/base/json.h"
 #include "tutti/base/status.h"
 
 namespace tutti::text {
-
-// Parses with bounded depth; kData with the byte where it went wrong.
-Result<boost::json::value> ParseJson(std::string_view text);
-
-inline std::string_view View(const boost::json::string& s) { return {s.data(), s.size()}; }
 
 // Null where the field is absent or JSON null; kData where it is of another kind.
 Result<const boost::json::object*> ObjectField(const boost::json::object& object,
