@@ -4,6 +4,7 @@
 
 #include "tutti/base/printable.h"
 #include "tutti/model/architectures.h"
+#include "tutti/model/spec_claims.h"
 #include "tutti/model/validate_spec.h"
 
 namespace tutti::model {
@@ -58,6 +59,8 @@ Result<ModelSpec> ReadModelSpec(const Architecture& architecture, const ModelSou
   }
   SpecReader reader(source, gguf_name);
   ModelSpec spec = architecture.read_spec(reader);
+  // A description with an error in it has defaults that contradict the rest.
+  if (reader.status().ok()) CheckClaims(reader, spec);
   TUTTI_RETURN_IF_ERROR(reader.status());
   spec.architecture = architecture.name;
   TUTTI_RETURN_IF_ERROR(ValidateSpec(spec).WithContext(source.where));

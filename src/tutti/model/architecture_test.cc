@@ -7,6 +7,8 @@
 #include <cmath>
 #include <set>
 
+#include "tutti/model/validate_spec.h"
+
 namespace tutti::model {
 namespace {
 
@@ -384,6 +386,81 @@ TEST(ArchitectureTest, WhatDoesNotFitIsRefusedWithNumbers) {
             "test: the activation relu is not supported yet (known: silu, gelu_pytorch_tanh)");
   EXPECT_EQ(message("partial_rotary_factor", 0.0),
             "test: the rotated part of a head is 0; 2 to 128 is possible");
+}
+
+// Each of these would otherwise be computed as if it said something else.
+TEST(ArchitectureTest, ClaimsThatChangeTheMathematicsAreRefused) {
+  const auto message = [](Described config, const std::string& key, MetadataValue value) {
+    const auto spec = config.Set(key, std::move(value)).Read();
+    EXPECT_FALSE(spec.ok()) << key;
+    return spec.ok() ? std::string() : spec.status().message();
+  };
+  EXPECT_EQ(message(DeepseekV3Config(), "scoring_func", "sqrtsoftplus"),
+            "test: scoring_func is \"sqrtsoftplus\"; of this architecture Tutti knows models with "
+            "\"sigmoid\" only");
+  EXPECT_EQ(message(DeepseekGguf(), "deepseek2.expert_gating_func", uint64_t{3}),
+            "test: expert_gating_func is 3; of this architecture Tutti knows models with 1 only");
+  EXPECT_EQ(message(DeepseekV3Config(), "topk_method", "greedy"),
+            "test: topk_method \"greedy\" is not supported yet (known: noaux_tc)");
+  EXPECT_EQ(message(DeepseekV3Config(), "topk_group", int64_t{0}),
+            "test: the number of groups used is 0; 1 to 8 is possible");
+  EXPECT_EQ(message(Llama31(), "quantization_config.quant_method", "awq"),
+            "test: weights quantized by \"awq\" are not supported yet (known: fp8, mxfp4, "
+            "compressed-tensors): look for the model unquantized or as GGUF, or for one of these "
+            "forms");
+  EXPECT_EQ(message(Llama31(), "attention_bias", "yes"),
+            "test: metadata key attention_bias: true or false expected");
+  EXPECT_EQ(message(Llama31(), "attention_bias", true),
+            "test: attention_bias is true, but the tensors lack biases: the files do not belong "
+            "together, download them again");
+  EXPECT_EQ(
+      message(Llama31(), "mlp_bias", true),
+      "test: mlp_bias is true, but the tensors lack biases: the files do not belong together, "
+      "download them again");
+  EXPECT_EQ(message(Llama31().AddTensor("model.layers.0.self_attn.q_proj.bias", {4096}),
+                    "attention_bias", false),
+            "test: attention_bias is false, but the tensors have biases: the files do not belong "
+            "together, download them again");
+  EXPECT_EQ(message(Llama31(), "partial_rotary_factor", 1.5),
+            "test: partial_rotary_factor is 1.5; 0 to 1 is possible");
+  EXPECT_EQ(message(Llama31(), "layer_types", Strings(32, "linear_attention")),
+            "test: layer_types has \"linear_attention\", which is not supported yet (known: "
+            "full_attention, sliding_attention)");
+}
+
+TEST(ArchitectureTest, RotaryScalingNeedsItsKind) {
+  Described config(false, {{"model_type", "llama"},
+                           {"hidden_size", int64_t{64}},
+                           {"intermediate_size", int64_t{64}},
+                           {"num_hidden_layers", int64_t{1}},
+                           {"num_attention_heads", int64_t{2}},
+                           {"vocab_size", int64_t{100}},
+                           {"max_position_embeddings", int64_t{4096}},
+                           {"rope_scaling.factor", 8.0}});
+  EXPECT_EQ(config.Read().status().message(),
+            "test: rope_scaling.factor is 8, but neither rope_scaling.rope_type nor "
+            "rope_scaling.type says how to scale: add one, for example \"linear\" or \"yarn\"");
+  config.Set("rope_scaling.type", "linear");
+  EXPECT_EQ(Spec(config).rope[0].scaling, RopeScaling::kLinear);
+  // Readers of GGUF take a factor alone for a linear one.
+  const ModelSpec gguf = Spec(Described(true, {{"general.architecture", "llama"},
+                                               {"llama.block_count", int64_t{1}},
+                                               {"llama.context_length", int64_t{4096}},
+                                               {"llama.embedding_length", int64_t{64}},
+                                               {"llama.feed_forward_length", int64_t{64}},
+                                               {"llama.attention.head_count", int64_t{2}},
+                                               {"llama.rope.scaling.factor", 4.0}}));
+  EXPECT_EQ(gguf.rope[0].scaling, RopeScaling::kLinear);
+  EXPECT_EQ(gguf.rope[0].factor, 4);
+}
+
+TEST(ArchitectureTest, LatentAttentionAddsUp) {
+  ModelSpec spec = Spec(DeepseekV3Config());
+  spec.attention[0].nope_dim += 1;
+  EXPECT_EQ(ValidateSpec(spec).message(),
+            "a key of width 192 cannot be 129 values without position and 64 with it");
+  spec.layers[0].rope = -1;
+  EXPECT_EQ(ValidateSpec(spec).message(), "latent attention needs a rotary embedding");
 }
 
 TEST(ArchitectureTest, MissingKeyIsNamed) {

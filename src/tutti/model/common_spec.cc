@@ -108,8 +108,12 @@ int32_t TotalWidth(int32_t count, int32_t width) {
 int32_t ReadRotatedDim(SpecReader& r, int32_t head_dim) {
   const double fraction = r.Number({"partial_rotary_factor", ""},
                                    r.Number({"rope_parameters.partial_rotary_factor", ""}, 1));
-  const double dim = std::floor(head_dim * std::clamp(fraction, 0.0, 1.0));
-  return r.Int({"rotary_dim", "rope.dimension_count"}, static_cast<int32_t>(dim));
+  if (!(fraction >= 0 && fraction <= 1)) {
+    r.Fail(DataError("{}: partial_rotary_factor is {}; 0 to 1 is possible", r.source().where,
+                     fraction));
+    return head_dim;
+  }
+  return r.Int({"rotary_dim", "rope.dimension_count"}, static_cast<int32_t>(head_dim * fraction));
 }
 
 RopeSpec ReadRope(SpecReader& r, int32_t dim, int32_t context_length) {
@@ -120,9 +124,12 @@ RopeSpec ReadRope(SpecReader& r, int32_t dim, int32_t context_length) {
   // Newer configs write rope_parameters, older ones rope_scaling with `type` or `rope_type`.
   const std::string prefix =
       r.Has({"rope_parameters.rope_type", ""}) ? "rope_parameters." : "rope_scaling.";
-  const std::string type = r.String({prefix + "rope_type", "rope.scaling.type"},
-                                    r.String({prefix + "type", ""}, "none"));
-  rope.factor = r.Number({prefix + "factor", "rope.scaling.factor"}, 1);
+  rope.factor =
+      r.Number({prefix + "factor", "rope.scaling.factor"}, r.Number({"", "rope.scale_linear"}, 1));
+  // GGUF: a factor alone is a linear one.
+  const std::string type =
+      r.String({prefix + "rope_type", "rope.scaling.type"},
+               r.String({prefix + "type", ""}, r.gguf() && rope.factor > 1 ? "linear" : "none"));
   rope.original_context =
       r.Int({prefix + "original_max_position_embeddings", "rope.scaling.original_context_length"},
             context_length);
@@ -161,6 +168,13 @@ void SetWindows(SpecReader& r, ModelSpec& spec, int32_t window, bool (*by_defaul
         types.empty() ? by_default(static_cast<int32_t>(i)) : types[i] == "sliding_attention";
     spec.layers[i].window = sliding ? window : 0;
   }
+}
+
+void ReadExpertGroups(SpecReader& r, MoeSpec& moe) {
+  moe.groups = r.Int({"n_group", "expert_group_count"}, 1);
+  moe.groups_used = r.Int({"topk_group", "expert_group_used_count"}, moe.groups);
+  // Writers of GGUF record 0 for what a model does not have.
+  if (r.gguf() && moe.groups <= 1) moe.groups = moe.groups_used = 1;
 }
 
 void SetExpertLayers(ModelSpec& spec, int32_t first_moe) {

@@ -25,6 +25,9 @@ int32_t ReadWindow(SpecReader& reader);
 // others none. Where there is no list, `by_default` decides for a layer index.
 void SetWindows(SpecReader& reader, ModelSpec& spec, int32_t window, bool (*by_default)(int32_t));
 
+// Group-limited routing: how many groups, and from how many experts are chosen.
+void ReadExpertGroups(SpecReader& reader, MoeSpec& moe);
+
 // Marks layers `first_moe` to the last as expert layers.
 void SetExpertLayers(ModelSpec& spec, int32_t first_moe);
 

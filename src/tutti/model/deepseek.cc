@@ -15,9 +15,13 @@
 // GGUF calls all of them "deepseek2". Which group score is meant, it does not record: its readers
 // take the sum of the two best for every grouped model, and so do we for GGUF; V2's own code, and
 // ours for a V2 in safetensors, takes the maximum.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 
+#include "tutti/base/printable.h"
 #include "tutti/model/architectures.h"
 #include "tutti/model/common_spec.h"
 
@@ -72,8 +76,7 @@ void ReadExperts(SpecReader& r, ModelSpec& spec) {
   moe.normalize_weights = r.Bool({"norm_topk_prob", "expert_weights_norm"}, false);
   moe.normalize_epsilon = 1e-20f;
   moe.weight_scale = r.Float({"routed_scaling_factor", "expert_weights_scale"}, 1);
-  moe.groups = std::max(1, r.Int({"n_group", "expert_group_count"}, 1));
-  moe.groups_used = std::max(1, r.Int({"topk_group", "expert_group_used_count"}, moe.groups));
+  ReadExpertGroups(r, moe);
   moe.shared_dim =
       TotalWidth(r.Int({"n_shared_experts", "expert_shared_count"}, 0), moe.expert_dim);
 }
@@ -87,6 +90,17 @@ void ReadExpertLayers(SpecReader& r, ModelSpec& spec) {
   }
 }
 
+// One of the names that are known, the first where the checkpoint has none.
+std::string ReadChoice(SpecReader& r, std::string_view key,
+                       std::initializer_list<std::string_view> known) {
+  const std::string value = r.String({key, ""}, *known.begin());
+  if (std::find(known.begin(), known.end(), value) == known.end()) {
+    r.Fail(Unsupported("{}: {} \"{}\" is not supported yet (known: {})", r.source().where, key,
+                       Printable(value), fmt::join(known, ", ")));
+  }
+  return value;
+}
+
 ModelSpec ReadDeepseekV2(SpecReader& r) {
   ModelSpec spec = ReadCommonSpec(r);
   ReadLatentAttention(r, spec);
@@ -94,7 +108,7 @@ ModelSpec ReadDeepseekV2(SpecReader& r) {
   ReadExpertLayers(r, spec);
   if (r.gguf()) {
     spec.moe.group_score = GroupScore::kSumOfTopTwo;
-  } else if (r.String({"topk_method", ""}, "greedy") == "greedy") {
+  } else if (ReadChoice(r, "topk_method", {"greedy", "group_limited_greedy"}) == "greedy") {
     spec.moe.groups = 1;
     spec.moe.groups_used = 1;
   }
@@ -110,8 +124,8 @@ ModelSpec ReadDeepseekV3(SpecReader& r) {
   ReadExpertLayers(r, spec);
   spec.moe.scoring = RouterScoring::kSigmoid;
   spec.moe.group_score = GroupScore::kSumOfTopTwo;
-  spec.moe.selection_bias =
-      r.gguf() ? true : r.String({"topk_method", ""}, "noaux_tc") == "noaux_tc";
+  ReadChoice(r, "topk_method", {"noaux_tc"});
+  spec.moe.selection_bias = true;
   return spec;
 }
 

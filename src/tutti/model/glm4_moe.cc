@@ -24,8 +24,7 @@ ModelSpec ReadGlm4Moe(SpecReader& r) {
   moe.normalize_weights = r.Bool({"norm_topk_prob", "expert_weights_norm"}, true);
   moe.normalize_epsilon = 1e-20f;
   moe.weight_scale = r.Float({"routed_scaling_factor", "expert_weights_scale"}, 1);
-  moe.groups = r.Int({"n_group", "expert_group_count"}, 1);
-  moe.groups_used = r.Int({"topk_group", "expert_group_used_count"}, 1);
+  ReadExpertGroups(r, moe);
   moe.group_score = GroupScore::kSumOfTopTwo;
   moe.shared_dim =
       TotalWidth(r.Int({"n_shared_experts", "expert_shared_count"}, 0), moe.expert_dim);

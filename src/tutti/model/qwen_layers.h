@@ -26,6 +26,10 @@ inline void SetQwenWindows(SpecReader& r, ModelSpec& spec) {
   if (r.gguf() || !r.Bool({"use_sliding_window", ""}, false)) return;
   const int32_t window = ReadWindow(r);
   const int32_t full = r.Int({"max_window_layers", ""}, 0);
+  if (r.Has({"layer_types", ""})) {
+    SetWindows(r, spec, window, [](int32_t) { return false; });
+    return;
+  }
   for (size_t i = 0; i < spec.layers.size(); ++i) {
     spec.layers[i].window = static_cast<int64_t>(i) < full ? 0 : window;
   }

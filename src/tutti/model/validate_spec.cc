@@ -71,6 +71,14 @@ Status CheckAttention(const AttentionSpec& attention) {
   return Status();
 }
 
+Status CheckLatent(const ModelSpec& spec, const LayerSpec& layer, const AttentionSpec& attention) {
+  if (layer.rope < 0) return DataError("latent attention needs a rotary embedding");
+  const int32_t rotated = spec.rope[static_cast<size_t>(layer.rope)].dim;
+  if (int64_t{attention.nope_dim} + rotated == attention.key_dim) return Status();
+  return DataError("a key of width {} cannot be {} values without position and {} with it",
+                   attention.key_dim, attention.nope_dim, rotated);
+}
+
 Status CheckMoe(const MoeSpec& moe) {
   TUTTI_RETURN_IF_ERROR(InRange("the number of experts", moe.experts, 1, kMaxExperts));
   TUTTI_RETURN_IF_ERROR(InRange("the number of experts for each token", moe.experts_per_token, 1,
@@ -112,6 +120,9 @@ Status ValidateSpec(const ModelSpec& spec) {
                     layer.rope < std::ssize(spec.rope),
                 "a layer points to a kind of attention that is not there");
     const AttentionSpec& attention = spec.attention[static_cast<size_t>(layer.attention)];
+    if (attention.kind == AttentionKind::kLatent) {
+      TUTTI_RETURN_IF_ERROR(CheckLatent(spec, layer, attention));
+    }
     if (layer.rope >= 0) {
       TUTTI_RETURN_IF_ERROR(CheckRope(spec.rope[static_cast<size_t>(layer.rope)], attention));
     }
