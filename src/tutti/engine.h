@@ -14,12 +14,14 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tutti/base/ids.h"
 #include "tutti/base/status.h"
 #include "tutti/spec/metadata.h"
 #include "tutti/spec/model_spec.h"
+#include "tutti/spec/token_costs.h"
 #include "tutti/spec/vocab_spec.h"
 
 namespace tutti {
@@ -31,7 +33,10 @@ struct EngineOptions {
   // fit the memory that is available (Engine::context() says what it is). More than what the
   // model was made for is kUsage.
   int32_t context = 0;
-  int64_t kv_budget_bytes = 0;  // memory for keys and values, 0: one sequence of `context`
+  // Memory for keys and values: so many bytes or, with 0, so many tokens; both 0: one sequence of
+  // `context`.
+  int64_t kv_budget_bytes = 0;
+  int64_t kv_tokens = 0;
   bool half_kv = false;         // keys and values in 16 bits; not together with `exact`
   int32_t prefill_chunk = 512;  // tokens computed at once, at most
 };
@@ -40,12 +45,32 @@ struct EngineOptions {
 // limit.
 struct EngineCosts {
   int64_t parameters = 0;
-  int64_t active_parameters = 0;       // that a token is multiplied with
-  int64_t weight_bytes = 0;            // as published, mapped
-  int64_t weight_bytes_per_token = 0;  // read for one token
-  int64_t converted_bytes = 0;         // weights that had to be rewritten in memory
+  int64_t weight_bytes = 0;     // as published, mapped
+  int64_t converted_bytes = 0;  // weights that had to be rewritten in memory
+  TokenCosts per_token;         // the weights that one token is multiplied with
   int64_t kv_bytes_per_token = 0;
+  std::vector<int64_t> kv_bytes_by_layer;  // [layers], the same
   int64_t kv_budget_bytes = 0;
+};
+
+// Where the time of steps went, by kind of operation.
+struct OperationTime {
+  std::string_view name;  // "attention"
+  int64_t calls = 0;
+  double seconds = 0;           // of the thread that leads
+  double parallel_seconds = 0;  // of these, while the team was at work
+  double waiting_seconds = 0;   // of these, without work: mean over the threads
+  int64_t synchronisations = 0;
+};
+struct StepProfile {
+  int64_t steps = 0;  // chunks of tokens computed together
+  double seconds = 0;
+  int64_t synchronisations = 0;
+  std::vector<OperationTime> operations;  // that occurred, in the order of a layer
+  // Routed experts, over all steps and layers.
+  int64_t expert_layers = 0;  // layers that had some to compute
+  int64_t experts = 0;        // distinct ones of each step
+  int64_t expert_bytes = 0;   // of their weights
 };
 
 using SequenceId = int32_t;
@@ -96,6 +121,15 @@ class Engine {
   // kUsage for a batch that makes no sense (a sequence twice or unknown, a token outside of the
   // vocabulary), kResource as said above.
   virtual Result<StepResult> Forward(const Batch& batch) = 0;
+
+  // Makes a sequence `tokens` longer without computing anything: its keys and values become random
+  // numbers. For measuring the speed at a depth, where their content does not matter. Errors as
+  // for Forward.
+  virtual Status ExtendWithNoise(SequenceId id, int32_t tokens) = 0;
+
+  // Records where the time goes, from StartProfile to StopProfile. Costs a little time itself.
+  virtual void StartProfile() = 0;
+  virtual StepProfile StopProfile() = 0;
 
   // Is the accounting of the sequences' memory consistent? Says what is not; for tests and idle
   // moments.

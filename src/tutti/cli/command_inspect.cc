@@ -240,9 +240,9 @@ class InspectCommand final : public Command {
     }
     const EngineCosts& costs = seen.costs;
     Row(console, "parameters", "{}, {} used per token", CountText(costs.parameters),
-        CountText(costs.active_parameters));
+        CountText(costs.per_token.weights()));
     const auto size = [](int64_t bytes) { return SizeText(static_cast<uint64_t>(bytes)); };
-    Row(console, "reads", "{} of weights per token", size(costs.weight_bytes_per_token));
+    Row(console, "reads", "{} of weights per token", size(costs.per_token.bytes()));
     Row(console, "memory", "weights {}{}, keys and values {} ({} per token)",
         size(costs.weight_bytes),
         costs.converted_bytes > 0 ? fmt::format(" + {} rewritten", size(costs.converted_bytes))
@@ -276,9 +276,9 @@ class InspectCommand final : public Command {
     if (seen.costs_status.ok()) {
       const EngineCosts& costs = seen.costs;
       answer["parameters"] = costs.parameters;
-      answer["active_parameters"] = costs.active_parameters;
+      answer["active_parameters"] = costs.per_token.weights();
       answer["memory"] = {{"weight_bytes", costs.weight_bytes},
-                          {"weight_bytes_per_token", costs.weight_bytes_per_token},
+                          {"weight_bytes_per_token", costs.per_token.bytes()},
                           {"converted_bytes", costs.converted_bytes},
                           {"kv_bytes_per_token", costs.kv_bytes_per_token},
                           {"kv_bytes", costs.kv_budget_bytes}};

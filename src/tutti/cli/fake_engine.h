@@ -50,6 +50,13 @@ class FakeEngine final : public Engine {
     sequences_.at(id).resize(static_cast<size_t>(length));
   }
 
+  void StartProfile() override {}
+  StepProfile StopProfile() override { return {}; }
+  Status ExtendWithNoise(SequenceId id, int32_t tokens) override {
+    sequences_.at(id).resize(sequences_.at(id).size() + static_cast<size_t>(tokens));
+    return {};
+  }
+
   Result<StepResult> Forward(const Batch& batch) override {
     StepResult result;
     for (const BatchEntry& entry : batch.entries) {

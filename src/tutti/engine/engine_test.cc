@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <fstream>
 
 namespace tutti {
@@ -35,7 +36,7 @@ TEST(EngineTest, DescribesItself) {
   EXPECT_EQ(engine->threads(), 1);
   const EngineCosts costs = engine->costs();
   EXPECT_EQ(costs.kv_bytes_per_token, 3 * 2 * (48 + 48) * 4);
-  EXPECT_GT(costs.parameters, costs.active_parameters);
+  EXPECT_GT(costs.parameters, costs.per_token.weights());
   EXPECT_EQ(costs.weight_bytes, costs.parameters * 2);  // BF16
   EXPECT_EQ(costs.converted_bytes, 0);
 }
@@ -52,6 +53,56 @@ TEST(EngineTest, HalfPrecisionKeysAndValuesAreHalfAsLargeAndClose) {
   for (size_t i = 0; i < a->logits.size(); ++i) {
     ASSERT_NEAR(a->logits[i], b->logits[i], 0.05f);  // of a range of 25
   }
+}
+
+TEST(EngineTest, NoiseMakesASequenceLongerAndIsForgottenLikeTokens) {
+  for (const char* model : {"qwen3_moe", "deepseek_v3"}) {
+    const auto engine = Load(model, {.threads = 2});
+    const SequenceId id = *engine->NewSequence();
+    const TokenIds tokens = {5, 17, 3};
+    const auto fresh = engine->Forward({{Entry(id, tokens)}});
+    engine->Truncate(id, 0);
+    ASSERT_TRUE(engine->ExtendWithNoise(id, 100).ok());
+    EXPECT_EQ(engine->Length(id), 100);
+    const auto deep = engine->Forward({{Entry(id, tokens)}});
+    EXPECT_NE(deep->logits, fresh->logits);
+    for (const float logit : deep->logits) ASSERT_TRUE(std::isfinite(logit));
+    engine->Truncate(id, 0);
+    EXPECT_EQ(engine->Forward({{Entry(id, tokens)}})->logits, fresh->logits);
+    ExpectError(engine->ExtendWithNoise(id, 1000), StatusCode::kResource, "the context is 512");
+    EXPECT_EQ(engine->Length(id), 3);
+    EXPECT_EQ(engine->CheckIntegrity(), "");
+  }
+}
+
+TEST(EngineTest, AProfileCountsOperationsAndExpertsAndChangesNothing) {
+  const auto engine = Load("qwen3_moe", {.threads = 2});
+  const auto layers = std::ssize(engine->spec().layers);
+  const TokenIds one = {5};
+  const SequenceId a = *engine->NewSequence();
+  const auto plain = engine->Forward({{Entry(a, one)}});
+  engine->Truncate(a, 0);
+  engine->StartProfile();
+  EXPECT_EQ(engine->Forward({{Entry(a, one)}})->logits, plain->logits);
+  const StepProfile profile = engine->StopProfile();
+  EXPECT_EQ(profile.steps, 1);
+  EXPECT_EQ(profile.expert_layers, layers);
+  EXPECT_EQ(profile.experts, layers * engine->spec().moe.experts_per_token);
+  EXPECT_EQ(profile.expert_bytes, engine->costs().per_token.experts.bytes);
+  int64_t synchronisations = 0;
+  for (const OperationTime& operation : profile.operations) {
+    synchronisations += operation.synchronisations;
+    EXPECT_GE(operation.seconds, operation.parallel_seconds) << operation.name;
+    EXPECT_GE(operation.parallel_seconds, operation.waiting_seconds) << operation.name;
+    if (operation.name == "attention" || operation.name == "experts") {
+      EXPECT_EQ(operation.calls, layers) << operation.name;
+    }
+  }
+  EXPECT_EQ(profile.synchronisations, synchronisations);
+  // And off again.
+  ASSERT_TRUE(engine->Forward({{Entry(a, one)}}).ok());
+  engine->StartProfile();
+  EXPECT_EQ(engine->StopProfile().steps, 0);
 }
 
 TEST(EngineTest, LogitsComeAsWanted) {

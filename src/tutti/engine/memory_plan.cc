@@ -46,9 +46,10 @@ std::string FormatBytes(int64_t bytes) {
 }
 
 Result<MemoryPlan> PlanMemory(const MemoryRequest& request) {
-  if (request.context < 0 || request.kv_budget_bytes < 0) {
-    return UsageError("a context of {} tokens and {} bytes for keys and values: not negative",
-                      request.context, request.kv_budget_bytes);
+  if (request.context < 0 || request.kv_budget_bytes < 0 || request.kv_tokens < 0) {
+    return UsageError(
+        "a context of {} tokens, {} bytes and {} tokens for keys and values: not negative",
+        request.context, request.kv_budget_bytes, request.kv_tokens);
   }
   if (request.context > request.model_context) {
     return UsageError("the model was made for {} tokens of context, {} are wanted: use at most {}",
@@ -64,7 +65,11 @@ Result<MemoryPlan> PlanMemory(const MemoryRequest& request) {
     if (plan.context == 0) return DoesNotFit(request, request.model_context, bytes);
   }
   const int64_t needed = KvPool::BytesForTokens(request.kv_bytes_per_token, plan.context);
-  plan.kv_budget_bytes = request.kv_budget_bytes > 0 ? request.kv_budget_bytes : needed;
+  plan.kv_budget_bytes = request.kv_budget_bytes;
+  if (plan.kv_budget_bytes == 0) {
+    plan.kv_budget_bytes = KvPool::BytesForTokens(
+        request.kv_bytes_per_token, std::max<int64_t>(plan.context, request.kv_tokens));
+  }
   if (needed > available) return DoesNotFit(request, plan.context, available);
   if (plan.kv_budget_bytes > available) {
     return Error(StatusCode::kResource,

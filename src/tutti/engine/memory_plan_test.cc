@@ -53,6 +53,21 @@ TEST(MemoryPlanTest, ContextBeyondTheModelIsRefused) {
   EXPECT_NE(plan.status().message().find("1025"), std::string::npos);
 }
 
+TEST(MemoryPlanTest, BudgetInTokens) {
+  MemoryRequest request = Request();
+  request.context = 64;
+  request.kv_tokens = 10 * 32;
+  const auto plan = PlanMemory(request);
+  ASSERT_TRUE(plan.ok()) << plan.status().message();
+  EXPECT_EQ(plan->kv_budget_bytes, 10 * kPage);
+  request.kv_tokens = 1;  // never less than one context
+  EXPECT_EQ(PlanMemory(request)->kv_budget_bytes, 2 * kPage);
+  request.kv_tokens = int64_t{1} << 40;
+  const auto refused = PlanMemory(request);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.status().code(), StatusCode::kResource);
+}
+
 TEST(MemoryPlanTest, BudgetForSeveralSequences) {
   MemoryRequest request = Request();
   request.context = 64;

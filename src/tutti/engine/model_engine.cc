@@ -1,6 +1,7 @@
 #include "tutti/engine/model_engine.h"
 
 #include <algorithm>
+#include <chrono>
 #include <set>
 
 #include "tutti/engine/memory_plan.h"
@@ -98,6 +99,7 @@ Status ModelEngine::ReserveMemory(const EngineOptions& options, const os::Topolo
                          PlanMemory({.context = options.context,
                                      .model_context = spec_.context_length,
                                      .kv_budget_bytes = options.kv_budget_bytes,
+                                     .kv_tokens = options.kv_tokens,
                                      .weight_bytes = weights_.TotalBytes(),
                                      .available_bytes = topology.available_memory_bytes,
                                      .kv_bytes_per_token = per_token}));
@@ -110,13 +112,11 @@ Status ModelEngine::ReserveMemory(const EngineOptions& options, const os::Topolo
 EngineCosts ModelEngine::costs() const {
   EngineCosts costs;
   costs.weight_bytes = weights_.TotalBytes();
-  costs.weight_bytes_per_token = weights_.BytesPerToken(spec_);
   costs.parameters = weights_.Parameters();
-  costs.active_parameters = weights_.ActiveParameters(spec_);
+  costs.per_token = weights_.CostsPerToken(spec_);
   for (const auto& owned : weights_.owned) costs.converted_bytes += std::ssize(owned);
-  for (const int64_t bytes : model::BytesPerToken(spec_, kv_type_)) {
-    costs.kv_bytes_per_token += bytes;
-  }
+  costs.kv_bytes_by_layer = model::BytesPerToken(spec_, kv_type_);
+  for (const int64_t bytes : costs.kv_bytes_by_layer) costs.kv_bytes_per_token += bytes;
   costs.kv_budget_bytes = kv_budget_bytes_;
   return costs;
 }
@@ -265,7 +265,13 @@ void ModelEngine::Compute(Progress& progress, StepResult& result) {
                          .positions = progress.positions,
                          .sequences = progress.sequences,
                          .wanted = progress.wanted};
+  const auto begin = std::chrono::steady_clock::now();
   transformer_->Forward(step, result.logits.data() + offset, *kernels_);
+  if (profile_ != nullptr) {
+    ++profile_steps_;
+    profile_seconds_ +=
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  }
   for (size_t i = 0; i < progress.tables.size(); ++i) {
     progress.tables[i]->Advance(progress.sequences[i].rows);
   }
@@ -287,6 +293,51 @@ Result<StepResult> ModelEngine::Forward(const Batch& batch) {
     progress.Take(prefill_chunk_, sequences_);
     if (!progress.tokens.empty()) Compute(progress, result);
   }
+  return result;
+}
+
+Status ModelEngine::ExtendWithNoise(SequenceId id, int32_t tokens) {
+  // Forward would refuse these tokens for the same reasons.
+  const TokenIds ids(static_cast<size_t>(tokens), 0);
+  TUTTI_RETURN_IF_ERROR(
+      CheckBatch({{{.sequence = id, .tokens = ids, .logits = LogitsWanted::kNone}}}));
+  memory::PageTable& table = sequences_.at(id);
+  TUTTI_CHECK(table.Reserve(table.length() + tokens), "pages were counted before");
+  transformer_->RememberNoise(table, table.length(), tokens, *pool_);
+  table.Advance(tokens);
+  return Status();
+}
+
+void ModelEngine::StartProfile() {
+  profile_ = std::make_unique<kernels::Profile>(*pool_);
+  kernels_->profile = profile_.get();
+  profile_runs_ = pool_->runs();
+  profile_steps_ = 0;
+  profile_seconds_ = 0;
+}
+
+StepProfile ModelEngine::StopProfile() {
+  TUTTI_CHECK(profile_ != nullptr, "a profile is stopped that was not started");
+  StepProfile result{.steps = profile_steps_,
+                     .seconds = profile_seconds_,
+                     .synchronisations = static_cast<int64_t>(pool_->runs() - profile_runs_),
+                     .operations = {},
+                     .expert_layers = profile_->expert_layers(),
+                     .experts = profile_->experts(),
+                     .expert_bytes = profile_->expert_bytes()};
+  for (size_t i = 0; i < kernels::kOperations; ++i) {
+    const auto operation = static_cast<kernels::Operation>(i);
+    const kernels::OperationTotals& totals = profile_->Of(operation);
+    if (totals.calls == 0) continue;
+    result.operations.push_back({.name = kernels::NameOf(operation),
+                                 .calls = totals.calls,
+                                 .seconds = totals.seconds,
+                                 .parallel_seconds = totals.parallel_seconds,
+                                 .waiting_seconds = totals.waiting_seconds,
+                                 .synchronisations = totals.synchronisations});
+  }
+  kernels_->profile = nullptr;
+  profile_.reset();
   return result;
 }
 

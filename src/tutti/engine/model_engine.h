@@ -12,6 +12,7 @@
 #include "tutti/engine.h"
 #include "tutti/format/checkpoint.h"
 #include "tutti/kernels/context.h"
+#include "tutti/kernels/profile.h"
 #include "tutti/memory/kv_pool.h"
 #include "tutti/memory/page_table.h"
 #include "tutti/model/transformer.h"
@@ -42,6 +43,9 @@ class ModelEngine : public Engine {
   int32_t Length(SequenceId id) const override;
   void Truncate(SequenceId id, int32_t length) override;
   Result<StepResult> Forward(const Batch& batch) override;
+  Status ExtendWithNoise(SequenceId id, int32_t tokens) override;
+  void StartProfile() override;
+  StepProfile StopProfile() override;
   std::string CheckIntegrity() const override;
 
  private:
@@ -68,6 +72,10 @@ class ModelEngine : public Engine {
   std::unique_ptr<model::Transformer> transformer_;
   std::map<SequenceId, memory::PageTable> sequences_;
   SequenceId next_sequence_ = 0;
+  std::unique_ptr<kernels::Profile> profile_;  // null: none is wanted
+  uint64_t profile_runs_ = 0;                  // of the pool, at its start
+  int64_t profile_steps_ = 0;
+  double profile_seconds_ = 0;
 };
 
 }  // namespace tutti::engine

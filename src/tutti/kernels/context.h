@@ -8,6 +8,8 @@
 
 namespace tutti::kernels {
 
+class Profile;
+
 // One per engine; kernels of one context run one at a time. KernelContext context{pool};
 struct KernelContext {
   os::ThreadPool& pool;
@@ -16,6 +18,7 @@ struct KernelContext {
   // The instruction set of int8 products; tests set others. All give the same bits.
   const StripIsa* strips = &BestStripIsa();
   Workspace workspace{pool.size()};
+  Profile* profile = nullptr;  // where the time goes, while someone wants to know
 };
 
 }  // namespace tutti::kernels

@@ -53,16 +53,10 @@ double NowSeconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-struct FreeMemory {
-  void operator()(uint64_t* p) const { std::free(p); }
-};
-
 constexpr size_t kMiB = size_t{1} << 20;
 constexpr size_t kWindows = 8;
-constexpr double kReadSeconds = 0.3;  // for the passes; the first touch comes on top
 // An arithmetic loop runs for a while on all members; the best stretch of each member counts, which
 // is shorter than what a scheduler gives to other processes in between.
-constexpr double kPeakSeconds = 0.1;
 constexpr double kStretchSeconds = 0.003;
 constexpr int64_t kPeakIterations = 5000;  // between two looks at the clock: some 15 us
 
@@ -74,46 +68,11 @@ size_t LastLevelCacheBytes() {
   return bytes > 0 ? static_cast<size_t>(bytes) : 32 * kMiB;
 }
 
-void MeasureRead(os::ThreadPool& pool, MachineLimits& limits) {
-  const size_t total = std::clamp(4 * LastLevelCacheBytes(), 256 * kMiB, 1024 * kMiB);
-  const auto members = static_cast<size_t>(pool.size());
-  // A part per member; each is touched first, and so placed, by the member reading it. A run reads
-  // the next eighth of every part: short, so that some runs are not interrupted, and when an eighth
-  // comes again, seven others have pushed it out of the cache.
-  const size_t window_bytes = total / members / kWindows / 4096 * 4096;
-  const size_t part_bytes = window_bytes * kWindows;
-  std::unique_ptr<uint64_t, FreeMemory> memory(
-      static_cast<uint64_t*>(std::aligned_alloc(4096, part_bytes * members)));
-  if (memory == nullptr || window_bytes == 0) return;
-  const auto part = [&](int member) {
-    return memory.get() + static_cast<size_t>(member) * part_bytes / sizeof(uint64_t);
-  };
-  pool.Run([&](int member) { std::memset(part(member), member + 1, part_bytes); });
-  std::vector<double> rates;
-  std::vector<uint64_t> sums(members);
-  const double end = NowSeconds() + kReadSeconds;
-  for (size_t run = 0; NowSeconds() < end || run < kWindows; ++run) {
-    const size_t offset = run % kWindows * window_bytes / sizeof(uint64_t);
-    const double begin = NowSeconds();
-    pool.Run([&](int member) {
-      sums[static_cast<size_t>(member)] +=
-          HWY_DYNAMIC_DISPATCH(ReadAll)(part(member) + offset, window_bytes / sizeof(uint64_t));
-    });
-    rates.push_back(static_cast<double>(window_bytes * members) / (NowSeconds() - begin) / 1e9);
-  }
-  uint64_t sum = 0;
-  for (const uint64_t s : sums) sum += s;
-  __asm__ volatile("" : "+r"(sum));  // used
-  std::sort(rates.begin(), rates.end());
-  limits.read_gb_s = rates.back();
-  limits.read_gb_s_median = rates[rates.size() / 2];
-}
-
 // 10^9 operations per second of one member in its best stretch.
-double BestStretch(const PeakLoop& loop) {
+double BestStretch(const PeakLoop& loop, double seconds) {
   double best = 0;
   double begin = NowSeconds();
-  const double end = begin + kPeakSeconds;
+  const double end = begin + seconds;
   int64_t iterations = 0;
   for (double now = begin; now < end;) {
     loop.run(kPeakIterations);
@@ -128,10 +87,10 @@ double BestStretch(const PeakLoop& loop) {
 }
 
 // The same for all members together.
-double MeasurePeak(os::ThreadPool& pool, const PeakLoop& loop) {
+double MeasurePeak(os::ThreadPool& pool, const PeakLoop& loop, double seconds) {
   if (loop.run == nullptr) return 0;
   std::vector<double> rates(static_cast<size_t>(pool.size()));
-  pool.Run([&](int member) { rates[static_cast<size_t>(member)] = BestStretch(loop); });
+  pool.Run([&](int member) { rates[static_cast<size_t>(member)] = BestStretch(loop, seconds); });
   double sum = 0;
   for (const double rate : rates) sum += rate;
   return sum;
@@ -139,18 +98,64 @@ double MeasurePeak(os::ThreadPool& pool, const PeakLoop& loop) {
 
 }  // namespace
 
-MachineLimits MeasureLimits(os::ThreadPool& pool) {
+void LimitsMeter::FreeMemory::operator()(uint64_t* p) const { std::free(p); }
+
+// Each part is touched first, and so placed, by the member that reads it.
+LimitsMeter::LimitsMeter(os::ThreadPool& pool) : pool_(pool) {
+  const size_t total = std::clamp(4 * LastLevelCacheBytes(), 256 * kMiB, 1024 * kMiB);
+  const auto members = static_cast<size_t>(pool.size());
+  window_bytes_ = total / members / kWindows / 4096 * 4096;
+  const size_t part_bytes = window_bytes_ * kWindows;
+  if (part_bytes == 0) return;
+  memory_.reset(static_cast<uint64_t*>(std::aligned_alloc(4096, part_bytes * members)));
+  if (memory_ == nullptr) return;
+  pool.Run([&](int member) { std::memset(Part(member), member + 1, part_bytes); });
+}
+
+LimitsMeter::~LimitsMeter() = default;
+
+uint64_t* LimitsMeter::Part(int member) const {
+  return memory_.get() + static_cast<size_t>(member) * window_bytes_ * kWindows / sizeof(uint64_t);
+}
+
+// A run reads the next eighth of every part: short, so that some runs are not interrupted, and when
+// an eighth comes again, seven others have pushed it out of the cache.
+void LimitsMeter::MeasureRead(double seconds, MachineLimits& limits) {
+  if (memory_ == nullptr) return;
+  const auto members = static_cast<size_t>(pool_.size());
+  std::vector<double> rates;
+  std::vector<uint64_t> sums(members);
+  const double end = NowSeconds() + seconds;
+  for (size_t run = 0; NowSeconds() < end || run < kWindows; ++run) {
+    const size_t offset = run % kWindows * window_bytes_ / sizeof(uint64_t);
+    const double begin = NowSeconds();
+    pool_.Run([&](int member) {
+      sums[static_cast<size_t>(member)] +=
+          HWY_DYNAMIC_DISPATCH(ReadAll)(Part(member) + offset, window_bytes_ / sizeof(uint64_t));
+    });
+    rates.push_back(static_cast<double>(window_bytes_ * members) / (NowSeconds() - begin) / 1e9);
+  }
+  uint64_t sum = 0;
+  for (const uint64_t s : sums) sum += s;
+  __asm__ volatile("" : "+r"(sum));  // used
+  std::sort(rates.begin(), rates.end());
+  limits.read_gb_s = rates.back();
+  limits.read_gb_s_median = rates[rates.size() / 2];
+}
+
+MachineLimits LimitsMeter::Measure(double seconds) {
   MachineLimits limits;
-  limits.threads = pool.size();
-  MeasureRead(pool, limits);
+  limits.threads = pool_.size();
+  MeasureRead(seconds / 2, limits);
   const PeakLoop int8 = Int8Peak();
   const PeakLoop f32 = F32Peak();
   const PeakLoop bf16 = BF16Peak();
-  limits.int8_gops = MeasurePeak(pool, int8);
+  const auto peak = [&](const PeakLoop& loop) { return MeasurePeak(pool_, loop, seconds / 6); };
+  limits.int8_gops = peak(int8);
   limits.int8_instructions = int8.instructions;
-  limits.f32_gflops = MeasurePeak(pool, f32);
+  limits.f32_gflops = peak(f32);
   limits.f32_instructions = f32.instructions;
-  limits.bf16_gflops = bf16.run == nullptr ? limits.f32_gflops : MeasurePeak(pool, bf16);
+  limits.bf16_gflops = bf16.run == nullptr ? limits.f32_gflops : peak(bf16);
   limits.bf16_instructions = bf16.run == nullptr ? f32.instructions : bf16.instructions;
   return limits;
 }

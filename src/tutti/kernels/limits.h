@@ -2,6 +2,9 @@
 // with. Decoding a token cannot be faster than its weights can be read, a prompt not faster than
 // its products can be formed.
 #pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <string_view>
 
 #include "tutti/os/thread_pool.h"
@@ -22,9 +25,31 @@ struct MachineLimits {
   std::string_view f32_instructions;
 };
 
-// Takes about a second and 256 MiB (four times the last-level cache if that is more, 1 GiB at
-// most), which it gives back. Where so much memory cannot be had the read figures are 0. Threads:
-// uses the whole pool; nothing else may.
-MachineLimits MeasureLimits(os::ThreadPool& pool);
+// Measures them, once or again and again between other work.
+//
+// Ownership: keeps a reference to the pool, and 256 MiB (four times the last-level cache if that is
+// more, 1 GiB at most); where so much memory cannot be had the read figures are 0. Threads: uses
+// the whole pool; nothing else may meanwhile.
+class LimitsMeter {
+ public:
+  explicit LimitsMeter(os::ThreadPool& pool);
+  LimitsMeter(const LimitsMeter&) = delete;
+  LimitsMeter& operator=(const LimitsMeter&) = delete;
+  ~LimitsMeter();
+
+  // Takes about `seconds`: half of them for reading, the rest for the three kinds of arithmetic.
+  MachineLimits Measure(double seconds);
+
+ private:
+  struct FreeMemory {
+    void operator()(uint64_t* p) const;
+  };
+  uint64_t* Part(int member) const;
+  void MeasureRead(double seconds, MachineLimits& limits);
+
+  os::ThreadPool& pool_;
+  size_t window_bytes_ = 0;                       // read by one member in one run
+  std::unique_ptr<uint64_t, FreeMemory> memory_;  // a part per member; null: could not be had
+};
 
 }  // namespace tutti::kernels

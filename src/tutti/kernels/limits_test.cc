@@ -15,7 +15,7 @@ namespace {
 // their relation to each other.
 TEST(LimitsTest, AreThoseOfAComputer) {
   os::ThreadPool pool(2);
-  const MachineLimits limits = MeasureLimits(pool);
+  const MachineLimits limits = LimitsMeter(pool).Measure(0.3);
   RecordProperty("read_gb_s", std::to_string(limits.read_gb_s));
   RecordProperty("int8_gops", std::to_string(limits.int8_gops));
   RecordProperty("bf16_gflops", std::to_string(limits.bf16_gflops));

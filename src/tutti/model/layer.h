@@ -13,6 +13,7 @@
 #include "tutti/kernels/attention.h"
 #include "tutti/kernels/context.h"
 #include "tutti/kernels/matmul.h"
+#include "tutti/kernels/profile.h"
 #include "tutti/kernels/rope.h"
 #include "tutti/kernels/router.h"
 #include "tutti/model/layer_memory.h"

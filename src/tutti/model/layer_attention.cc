@@ -8,6 +8,9 @@
 namespace tutti::model {
 namespace {
 
+using kernels::Operation;
+using kernels::ProfileScope;
+
 void Clip(float limit, std::span<float> values) {
   for (float& value : values) value = std::clamp(value, -limit, limit);
 }
@@ -25,9 +28,33 @@ void NormQueriesAndKeys(const LayerContext& c, const AttentionWeights& w, float*
                        c.kernels);
 }
 
+// What stands between the products and the store: norms, clipping, positions.
+void PlaceQueriesAndKeys(const LayerContext& c, const AttentionWeights& w, float* q, float* k,
+                         float* v) {
+  const ProfileScope scope(c.kernels, Operation::kRope);
+  const AttentionSpec& a = c.attention;
+  const int64_t rows = c.rows();
+  const int64_t q_width = int64_t{a.heads} * a.key_dim;
+  const int64_t k_width = int64_t{a.kv_heads} * a.key_dim;
+  const int64_t v_width = int64_t{a.kv_heads} * a.value_dim;
+  const bool norm_after = a.qk_norm == QkNorm::kPerHeadAfterRope;
+  if (a.qk_norm != QkNorm::kNone && !norm_after) NormQueriesAndKeys(c, w, q, k);
+  if (a.clip_qkv > 0) {
+    Clip(a.clip_qkv, {q, static_cast<size_t>(rows * q_width)});
+    Clip(a.clip_qkv, {k, static_cast<size_t>(rows * k_width)});
+    Clip(a.clip_qkv, {v, static_cast<size_t>(rows * v_width)});
+  }
+  if (c.rope != nullptr) {
+    c.rope->Apply(q, q_width, a.heads, a.key_dim, c.kernels);
+    c.rope->Apply(k, k_width, a.kv_heads, a.key_dim, c.kernels);
+  }
+  if (norm_after) NormQueriesAndKeys(c, w, q, k);
+}
+
 }  // namespace
 
 void StoreRows(const LayerContext& c, const float* keys, const float* values) {
+  const ProfileScope scope(c.kernels, Operation::kStoreKv);
   const LayerMemory& memory = c.store.memory();
   const int64_t key_width = memory.heads * memory.key_dim;
   const int64_t value_width = memory.values_in_keys() ? 0 : memory.heads * memory.value_dim;
@@ -43,6 +70,7 @@ void StoreRows(const LayerContext& c, const float* keys, const float* values) {
 }
 
 void AttendToStore(const LayerContext& c, const float* q, const float* sinks, float* out) {
+  const ProfileScope scope(c.kernels, Operation::kAttention);
   const LayerMemory& memory = c.store.memory();
   const kernels::AttentionShape shape{.heads = c.attention.heads,
                                       .kv_heads = memory.heads,
@@ -85,25 +113,16 @@ void GroupedAttention(const LayerContext& c, const AttentionWeights& w, const fl
   // Queries, keys and values of the new tokens.
   const kernels::MatMulJob project[] = {Job(w.q, w.q_bias, q), Job(w.k, w.k_bias, k),
                                         Job(w.v, w.v_bias, v)};
-  kernels::MatMul(Rows(x, rows, c.model.dim), project, c.kernels);
-
-  // Positions.
-  const bool norm_after = a.qk_norm == QkNorm::kPerHeadAfterRope;
-  if (a.qk_norm != QkNorm::kNone && !norm_after) NormQueriesAndKeys(c, w, q, k);
-  if (a.clip_qkv > 0) {
-    Clip(a.clip_qkv, {q, static_cast<size_t>(rows * q_width)});
-    Clip(a.clip_qkv, {k, static_cast<size_t>(rows * k_width)});
-    Clip(a.clip_qkv, {v, static_cast<size_t>(rows * v_width)});
+  {
+    const ProfileScope scope(c.kernels, Operation::kQkv);
+    kernels::MatMul(Rows(x, rows, c.model.dim), project, c.kernels);
   }
-  if (c.rope != nullptr) {
-    c.rope->Apply(q, q_width, a.heads, a.key_dim, c.kernels);
-    c.rope->Apply(k, k_width, a.kv_heads, a.key_dim, c.kernels);
-  }
-  if (norm_after) NormQueriesAndKeys(c, w, q, k);
+  PlaceQueriesAndKeys(c, w, q, k, v);
 
   // Remember, attend, and back to the width of the model.
   StoreRows(c, k, v);
   AttendToStore(c, q, DataOrNull(w.sinks), attended);
+  const ProfileScope scope(c.kernels, Operation::kAttentionOutput);
   const kernels::MatMulJob output[] = {Job(w.o, w.o_bias, out)};
   kernels::MatMul(Rows(attended, rows, out_width), output, c.kernels);
 }

@@ -11,9 +11,16 @@ void DenseFeedForward(const LayerContext& c, const FeedForwardWeights& w, const 
   float* gate = Room(c.scratch.gate, rows * inner);
   float* up = Room(c.scratch.up, rows * inner);
   const kernels::MatMulJob widen[] = {Job(w.gate, w.gate_bias, gate), Job(w.up, w.up_bias, up)};
-  kernels::MatMul(Rows(x, rows, c.model.dim), widen, c.kernels);
-  kernels::GatedActivationRows(c.model.activation, c.model.swiglu_limit, gate, up, rows, inner,
-                               inner, gate, inner, c.kernels);
+  {
+    const kernels::ProfileScope scope(c.kernels, kernels::Operation::kGateUp);
+    kernels::MatMul(Rows(x, rows, c.model.dim), widen, c.kernels);
+  }
+  {
+    const kernels::ProfileScope scope(c.kernels, kernels::Operation::kActivation);
+    kernels::GatedActivationRows(c.model.activation, c.model.swiglu_limit, gate, up, rows, inner,
+                                 inner, gate, inner, c.kernels);
+  }
+  const kernels::ProfileScope scope(c.kernels, kernels::Operation::kDown);
   const kernels::MatMulJob narrow[] = {Job(w.down, w.down_bias, out)};
   kernels::MatMul(Rows(gate, rows, inner), narrow, c.kernels);
 }

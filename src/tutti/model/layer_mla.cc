@@ -15,6 +15,9 @@
 namespace tutti::model {
 namespace {
 
+using kernels::Operation;
+using kernels::ProfileScope;
+
 // q [rows, heads * key_dim], through the bottleneck where the model has one.
 void ProjectQueries(const LayerContext& c, const AttentionWeights& w, const float* x, float* q) {
   const int64_t rows = c.rows();
@@ -58,15 +61,19 @@ void LatentAttention(const LayerContext& c, const AttentionWeights& w, const flo
   const int64_t value_width = heads * a.value_dim;
 
   float* q = Room(c.scratch.q, rows * q_width);
-  ProjectQueries(c, w, x, q);
-  c.rope->Apply(q + a.nope_dim, q_width, heads, a.key_dim, c.kernels);
   float* kv = Room(c.scratch.k, rows * width);
-  ProjectLatents(c, w, x, kv);
+  {
+    const ProfileScope scope(c.kernels, Operation::kQkv);
+    ProjectQueries(c, w, x, q);
+    c.rope->Apply(q + a.nope_dim, q_width, heads, a.key_dim, c.kernels);
+    ProjectLatents(c, w, x, kv);
+  }
   StoreRows(c, kv, nullptr);
 
   // Queries in the space of the latents: [k_up q_nope | q_rope].
   float* q_latent = Room(c.scratch.q_latent, rows * heads * width);
   for (int64_t h = 0; h < heads; ++h) {
+    const ProfileScope scope(c.kernels, Operation::kUnfold);
     const kernels::Activations nope{
         .data = q + h * a.key_dim, .rows = rows, .cols = a.nope_dim, .stride = q_width};
     const kernels::MatMulJob absorb[] = {{.weight = w.k_up[static_cast<size_t>(h)],
@@ -85,6 +92,7 @@ void LatentAttention(const LayerContext& c, const AttentionWeights& w, const flo
   // Values of each head from its mean latent, and back to the width of the model.
   float* values = Room(c.scratch.values, rows * value_width);
   for (int64_t h = 0; h < heads; ++h) {
+    const ProfileScope scope(c.kernels, Operation::kUnfold);
     const kernels::Activations latents{
         .data = attended + h * rank, .rows = rows, .cols = rank, .stride = heads * rank};
     const kernels::MatMulJob unfold[] = {{.weight = w.v_up[static_cast<size_t>(h)],
@@ -92,6 +100,7 @@ void LatentAttention(const LayerContext& c, const AttentionWeights& w, const flo
                                           .out_stride = value_width}};
     kernels::MatMul(latents, unfold, c.kernels);
   }
+  const ProfileScope scope(c.kernels, Operation::kAttentionOutput);
   const kernels::MatMulJob output[] = {Job(w.o, w.o_bias, out)};
   kernels::MatMul(Rows(values, rows, value_width), output, c.kernels);
 }

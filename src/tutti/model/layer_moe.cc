@@ -13,6 +13,7 @@ namespace {
 
 // out += (sigmoid of the gate) * shared experts
 void AddSharedExperts(const LayerContext& c, const MoeWeights& w, const float* x, float* out) {
+  const kernels::ProfileScope scope(c.kernels, kernels::Operation::kSharedExperts);
   const int64_t rows = c.rows();
   const int64_t dim = c.model.dim;
   float* shared = Room(c.scratch.shared, rows * dim);
@@ -37,6 +38,23 @@ void AddSharedExperts(const LayerContext& c, const MoeWeights& w, const float* x
   });
 }
 
+// Which experts the step touches, for the profile.
+void CountExperts(const LayerContext& c, const MoeWeights& w) {
+  std::vector<bool> touched(w.experts.size());
+  int64_t experts = 0;
+  int64_t bytes = 0;
+  const kernels::Routes& routes = c.scratch.routes;
+  for (int64_t i = 0; i < routes.tokens * routes.slots; ++i) {
+    const auto id = static_cast<size_t>(routes.experts[static_cast<size_t>(i)]);
+    if (touched[id]) continue;
+    touched[id] = true;
+    ++experts;
+    const kernels::ExpertWeights& e = w.experts[id];
+    bytes += e.gate.ReadBytes() + e.up.ReadBytes() + e.down.ReadBytes();
+  }
+  c.kernels.profile->AddExperts(experts, bytes);
+}
+
 }  // namespace
 
 void MoeFeedForward(const LayerContext& c, const MoeWeights& w, const float* x, float* out) {
@@ -45,16 +63,23 @@ void MoeFeedForward(const LayerContext& c, const MoeWeights& w, const float* x, 
   const int64_t dim = c.model.dim;
 
   float* logits = Room(c.scratch.router, rows * spec.experts);
-  const kernels::MatMulJob route[] = {Job(w.router, w.router_bias, logits)};
-  kernels::MatMul(Rows(x, rows, dim), route, c.kernels);
-  kernels::Route(spec, logits, rows, DataOrNull(w.selection_bias), c.scratch.routes, c.kernels);
+  {
+    const kernels::ProfileScope scope(c.kernels, kernels::Operation::kRouter);
+    const kernels::MatMulJob route[] = {Job(w.router, w.router_bias, logits)};
+    kernels::MatMul(Rows(x, rows, dim), route, c.kernels);
+    kernels::Route(spec, logits, rows, DataOrNull(w.selection_bias), c.scratch.routes, c.kernels);
+  }
+  if (c.kernels.profile != nullptr) CountExperts(c, w);
 
   const kernels::MoeJob experts{.experts = w.experts,
                                 .activation = c.model.activation,
                                 .swiglu_limit = c.model.swiglu_limit,
                                 .out = out,
                                 .out_stride = dim};
-  kernels::MoeExperts(Rows(x, rows, dim), c.scratch.routes, experts, c.kernels);
+  {
+    const kernels::ProfileScope scope(c.kernels, kernels::Operation::kExperts);
+    kernels::MoeExperts(Rows(x, rows, dim), c.scratch.routes, experts, c.kernels);
+  }
 
   if (spec.shared_dim > 0) AddSharedExperts(c, w, x, out);
 }

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 
+#include "tutti/base/rng.h"
 #include "tutti/kernels/elementwise.h"
 #include "tutti/kernels/rms_norm.h"
 #include "tutti/tensor/decode.h"
 
 namespace tutti::model {
+
+using kernels::Operation;
 
 Transformer::Transformer(const ModelSpec& spec, const Weights& weights, const memory::KvPool& pool,
                          kernels::KvType kv_type)
@@ -18,8 +21,11 @@ Transformer::Transformer(const ModelSpec& spec, const Weights& weights, const me
 }
 
 void Transformer::Forward(const Step& step, float* logits, kernels::KernelContext& kernels) {
-  Embed(step);
-  FillRotaryTables(step);
+  {
+    const kernels::ProfileScope scope(kernels, Operation::kEmbedding);
+    Embed(step);
+    FillRotaryTables(step);
+  }
   for (size_t i = 0; i < spec_.layers.size(); ++i) Layer(i, step, kernels);
   Logits(step, logits, kernels);
 }
@@ -67,17 +73,42 @@ void Transformer::Embed(const Step& step) {
   }
 }
 
+void Transformer::RememberNoise(const memory::PageTable& table, int32_t begin, int32_t tokens,
+                                os::ThreadPool& pool) const {
+  constexpr uint64_t kPlaces = 1 << 14;
+  int64_t width = 0;
+  for (const LayerStore& store : stores_) {
+    const LayerMemory& memory = store.memory();
+    width = std::max(width, memory.heads * std::max(memory.key_dim, memory.value_dim));
+  }
+  Rng rng(1);
+  std::vector<float> noise(kPlaces + static_cast<size_t>(width));
+  for (float& value : noise) value = static_cast<float>(rng.NextDouble() * 2 - 1);
+  pool.ParallelFor(tokens, memory::kPageTokens, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      Rng places(static_cast<uint64_t>(begin + i));
+      for (const LayerStore& store : stores_) {
+        const float* keys = noise.data() + places.NextU64() % kPlaces;
+        const float* values = noise.data() + places.NextU64() % kPlaces;
+        store.Store(table, begin + static_cast<int32_t>(i), keys, values);
+      }
+    }
+  });
+}
+
 void Transformer::FillRotaryTables(const Step& step) {
   for (kernels::RopeTable& rope : ropes_) rope.Fill(step.positions);
 }
 
 void Transformer::Norm(const std::vector<float>& weight, int64_t rows,
                        kernels::KernelContext& kernels) {
+  const kernels::ProfileScope scope(kernels, Operation::kNorm);
   kernels::RmsNormRows(residual_.data(), rows, 1, spec_.dim, weight, spec_.norm_epsilon,
                        normed_.data(), spec_.dim, kernels);
 }
 
 void Transformer::AddBranch(int64_t rows, kernels::KernelContext& kernels) {
+  const kernels::ProfileScope scope(kernels, Operation::kAdd);
   const int64_t dim = spec_.dim;
   kernels.pool.ParallelFor(rows, kRowGrain, [&](int64_t begin, int64_t end) {
     const auto size = static_cast<size_t>((end - begin) * dim);
@@ -88,6 +119,7 @@ void Transformer::AddBranch(int64_t rows, kernels::KernelContext& kernels) {
 void Transformer::Logits(const Step& step, float* logits, kernels::KernelContext& kernels) {
   const int64_t rows = std::ssize(step.wanted);
   if (rows == 0) return;
+  const kernels::ProfileScope scope(kernels, Operation::kLogits);
   const int64_t dim = spec_.dim;
   for (int64_t i = 0; i < rows; ++i) {
     const int64_t row = step.wanted[static_cast<size_t>(i)];

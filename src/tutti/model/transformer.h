@@ -28,6 +28,10 @@ class Transformer {
   // Computes the step's tokens and stores what the layers remember of them; the page tables'
   // lengths are the caller's to advance. Writes logits [step.wanted.size(), vocab_size].
   void Forward(const Step& step, float* logits, kernels::KernelContext& kernels);
+  // Writes random keys and values where the layers would remember the tokens from `begin` on; there
+  // is room for them. For measuring speed only.
+  void RememberNoise(const memory::PageTable& table, int32_t begin, int32_t tokens,
+                     os::ThreadPool& pool) const;
 
  private:
   void Embed(const Step& step);

@@ -325,7 +325,7 @@ Status Loader::LoadLayer(int64_t index, LayerWeights& layer) {
                          layer.dense);
 }
 
-// Adds up what `measure` says of the matrices, all of them or with `experts_read` experts only.
+// Adds up what `measure` says of matrices.
 template <typename Measure>
 class Sum {
  public:
@@ -346,10 +346,16 @@ class Sum {
     return sum;
   }
 
-  int64_t Of(const LayerWeights& layer, int64_t experts_read) const {
-    int64_t sum = Of(layer.attention) + OfFeedForward(layer.dense) + Of(layer.moe.router) +
-                  OfFeedForward(layer.moe.shared) + Of(layer.moe.shared_router);
-    const int64_t experts = std::min<int64_t>(experts_read, std::ssize(layer.moe.experts));
+  // Without the routed experts.
+  int64_t Of(const LayerWeights& layer) const {
+    return Of(layer.attention) + OfFeedForward(layer.dense) + Of(layer.moe.router) +
+           OfFeedForward(layer.moe.shared) + Of(layer.moe.shared_router);
+  }
+
+  // The first `count` of them, or all there are.
+  int64_t OfExperts(const LayerWeights& layer, int64_t count) const {
+    int64_t sum = 0;
+    const int64_t experts = std::min<int64_t>(count, std::ssize(layer.moe.experts));
     for (int64_t e = 0; e < experts; ++e) {
       sum += OfFeedForward(layer.moe.experts[static_cast<size_t>(e)]);
     }
@@ -359,14 +365,8 @@ class Sum {
   int64_t OfAll(const Weights& weights) const {
     int64_t sum = Of(weights.embedding);
     if (weights.output.data != weights.embedding.data) sum += Of(weights.output);
-    for (const LayerWeights& layer : weights.layers) sum += Of(layer, INT64_MAX);
-    return sum;
-  }
-
-  int64_t PerToken(const Weights& weights, const ModelSpec& spec) const {
-    int64_t sum = Of(weights.output);
     for (const LayerWeights& layer : weights.layers) {
-      sum += Of(layer, spec.moe.experts_per_token);
+      sum += Of(layer) + OfExperts(layer, INT64_MAX);
     }
     return sum;
   }
@@ -377,16 +377,36 @@ class Sum {
 
 int64_t BytesOf(const WeightView& view) { return view.ReadBytes(); }
 int64_t NumbersOf(const WeightView& view) { return view.rows * view.cols; }
+int64_t Int8NumbersOf(const WeightView& view) {
+  return InfoOf(view.dtype).block_size > 1 ? NumbersOf(view) : 0;
+}
 
 }  // namespace
 
 int64_t Weights::TotalBytes() const { return Sum(BytesOf).OfAll(*this); }
-int64_t Weights::BytesPerToken(const ModelSpec& spec) const {
-  return Sum(BytesOf).PerToken(*this, spec);
-}
 int64_t Weights::Parameters() const { return Sum(NumbersOf).OfAll(*this); }
-int64_t Weights::ActiveParameters(const ModelSpec& spec) const {
-  return Sum(NumbersOf).PerToken(*this, spec);
+
+TokenCosts Weights::CostsPerToken(const ModelSpec& spec) const {
+  const auto part = [](const auto& measure) {
+    WeightCosts costs{.bytes = measure(Sum(BytesOf)), .int8_weights = measure(Sum(Int8NumbersOf))};
+    costs.float_weights = measure(Sum(NumbersOf)) - costs.int8_weights;
+    return costs;
+  };
+  TokenCosts costs;
+  costs.output = part([&](const auto& sum) { return sum.Of(output); });
+  costs.layers = part([&](const auto& sum) {
+    int64_t all = 0;
+    for (const LayerWeights& layer : layers) all += sum.Of(layer);
+    return all;
+  });
+  costs.experts = part([&](const auto& sum) {
+    int64_t all = 0;
+    for (const LayerWeights& layer : layers) {
+      all += sum.OfExperts(layer, spec.moe.experts_per_token);
+    }
+    return all;
+  });
+  return costs;
 }
 
 Result<Weights> LoadWeights(const ModelSpec& spec, const TensorNames& names,

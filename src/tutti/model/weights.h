@@ -17,6 +17,7 @@
 #include "tutti/model/architecture.h"
 #include "tutti/model/model_source.h"
 #include "tutti/spec/model_spec.h"
+#include "tutti/spec/token_costs.h"
 #include "tutti/tensor/view.h"
 
 namespace tutti::model {
@@ -72,11 +73,11 @@ struct Weights {
   WeightView output;               // [vocab_size, dim], the embedding where tied
   std::vector<std::vector<std::byte>> owned;
 
-  // Over all matrices, and over those that one token is multiplied with.
+  // Over all matrices.
   int64_t TotalBytes() const;
-  int64_t BytesPerToken(const ModelSpec& spec) const;
   int64_t Parameters() const;
-  int64_t ActiveParameters(const ModelSpec& spec) const;
+  // Over those that one token is multiplied with.
+  TokenCosts CostsPerToken(const ModelSpec& spec) const;
 };
 
 // Errors: kData for a missing tensor ("... is the checkpoint complete?") or one of another shape

@@ -1,6 +1,7 @@
 #include "tutti/os/thread_pool.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "tutti/base/check.h"
@@ -18,6 +19,12 @@ inline void Pause() {
 #elif defined(__aarch64__)
   asm volatile("yield");
 #endif
+}
+
+int64_t NowNs() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 // Waits until `value` is no longer `old`.
@@ -55,12 +62,9 @@ void ThreadPool::Stop() {
 
 void ThreadPool::RunErased(Function function, const void* context) {
   ++runs_;
-  if (workers_.empty()) {
-    function(context, 0);
-    return;
-  }
   function_ = function;
   context_ = context;
+  const int64_t begin_ns = keep_times_ ? NowNs() : 0;
   unfinished_.store(static_cast<int32_t>(workers_.size()), std::memory_order_relaxed);
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
@@ -68,16 +72,42 @@ void ThreadPool::RunErased(Function function, const void* context) {
   while (const int32_t left = unfinished_.load(std::memory_order_acquire)) {
     WaitWhileEqual(unfinished_, left);
   }
+  if (keep_times_) run_ns_ += NowNs() - begin_ns;
   if (error_ != nullptr) std::rethrow_exception(std::exchange(error_, nullptr));
 }
 
 void ThreadPool::CallMember(int member) noexcept {
   try {
-    function_(context_, member);
+    if (keep_times_) {
+      CallAndClock(member);
+    } else {
+      function_(context_, member);
+    }
   } catch (...) {
     const std::lock_guard lock(error_mutex_);
     if (error_ == nullptr) error_ = std::current_exception();
   }
+}
+
+void ThreadPool::CallAndClock(int member) {
+  const int64_t begin_ns = NowNs();
+  function_(context_, member);
+  member_times_[static_cast<size_t>(member)].busy_ns += NowNs() - begin_ns;
+}
+
+void ThreadPool::KeepTimes(bool keep) {
+  keep_times_ = keep;
+  if (!keep) return;
+  run_ns_ = 0;
+  member_times_.assign(static_cast<size_t>(size()), MemberTime());
+}
+
+RunTimes ThreadPool::times() const {
+  RunTimes times{.run_s = static_cast<double>(run_ns_) * 1e-9};
+  for (const MemberTime& member : member_times_) {
+    times.busy_s += static_cast<double>(member.busy_ns) * 1e-9;
+  }
+  return times;
 }
 
 void ThreadPool::WorkerLoop(int member) {

@@ -20,6 +20,12 @@
 
 namespace tutti::os {
 
+// What Runs took while their times were kept.
+struct RunTimes {
+  double run_s = 0;   // from fork to join
+  double busy_s = 0;  // the members' work, summed; below run_s * size() by what they waited
+};
+
 class ThreadPool {
  public:
   // `threads` >= 1 counts the caller; 1 starts none.
@@ -56,7 +62,15 @@ class ThreadPool {
   // How many times Run was called: the synchronisations of a step are counted with it.
   uint64_t runs() const { return runs_; }
 
+  // From here on the times of Runs are added up, beginning at zero, or no more. Between Runs only.
+  void KeepTimes(bool keep);
+  RunTimes times() const;
+
  private:
+  struct alignas(64) MemberTime {
+    int64_t busy_ns = 0;
+  };
+  void CallAndClock(int member);
   using Function = void (*)(const void* context, int member);
   void RunErased(Function function, const void* context);
   void WorkerLoop(int member);
@@ -66,6 +80,9 @@ class ThreadPool {
   Function function_ = nullptr;  // written before generation_ is bumped
   const void* context_ = nullptr;
   uint64_t runs_ = 0;
+  bool keep_times_ = false;  // written between Runs
+  int64_t run_ns_ = 0;
+  std::vector<MemberTime> member_times_;  // [size()]; each member writes its own
   std::mutex error_mutex_;
   std::exception_ptr error_;  // of the current Run; guarded by error_mutex_
   // On cache lines of their own: every member polls the first, every member writes the second.

@@ -47,6 +47,29 @@ TEST(ThreadPoolTest, AnExceptionOfAnyMemberReachesTheCallerAfterAllAreDone) {
   }
 }
 
+TEST(ThreadPoolTest, TimesAreKeptWhileWanted) {
+  for (int threads : {1, 3}) {
+    ThreadPool pool(threads);
+    std::atomic<uint64_t> sum{0};
+    const auto run = [&] {
+      pool.Run([&](int) {
+        for (uint64_t i = 0; i < 1000; ++i) sum += i;
+      });
+    };
+    run();
+    EXPECT_EQ(pool.times().run_s, 0);
+    pool.KeepTimes(true);
+    run();
+    const RunTimes times = pool.times();
+    EXPECT_GT(times.busy_s, 0);
+    EXPECT_LE(times.busy_s, times.run_s * threads);
+    pool.KeepTimes(false);
+    run();
+    EXPECT_EQ(pool.times().run_s, times.run_s);
+    EXPECT_EQ(pool.times().busy_s, times.busy_s);
+  }
+}
+
 TEST(ThreadPoolTest, WakesAfterTheMembersFellAsleep) {
   ThreadPool pool(2);
   std::atomic<int> calls{0};

@@ -1,0 +1,153 @@
+#include "tutti/cli/bench_runner.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "tutti/base/rng.h"
+#include "tutti/cli/console.h"
+#include "tutti/os/thread_pool.h"
+
+namespace tutti::cli {
+namespace {
+
+constexpr double kLimitsSeconds = 0.2;
+constexpr size_t kCheckedTokens = 16;
+
+TokenIds RandomIds(int32_t vocab_size, int64_t count, uint64_t seed) {
+  Rng rng(seed);
+  TokenIds ids;
+  for (int64_t i = 0; i < count; ++i) {
+    ids.push_back(static_cast<TokenId>(rng.NextU64() % static_cast<uint64_t>(vocab_size)));
+  }
+  return ids;
+}
+
+// The sequences of one test.
+class TestRun {
+ public:
+  TestRun(Engine& engine, const BenchTest& test) : engine_(engine), test_(test) {}
+  TestRun(const TestRun&) = delete;
+  TestRun& operator=(const TestRun&) = delete;
+  ~TestRun() {
+    for (const SequenceId id : sequences_) engine_.EndSequence(id);
+  }
+
+  // Sequences as deep as the test wants them. Their past is noise: computing it would take longer
+  // than all else and not change the speed.
+  Status Open() {
+    for (int32_t i = 0; i < test_.sequences; ++i) {
+      TUTTI_ASSIGN_OR_RETURN(const SequenceId id, engine_.NewSequence());
+      sequences_.push_back(id);
+      ids_.push_back(RandomIds(engine_.spec().vocab_size, test_.tokens, 1 + uint64_t(i)));
+      if (test_.depth > 0) TUTTI_RETURN_IF_ERROR(engine_.ExtendWithNoise(id, test_.depth));
+    }
+    return {};
+  }
+
+  // Seconds of one repetition; the sequences are at their depth again afterwards.
+  Result<double> Repeat() {
+    const auto begin = std::chrono::steady_clock::now();
+    if (test_.kind == BenchKind::kPrefill) {
+      TUTTI_RETURN_IF_ERROR(Forward(0, ids_.front().size()));
+    } else {
+      for (size_t i = 0; i < ids_.front().size(); ++i) TUTTI_RETURN_IF_ERROR(Forward(i, 1));
+    }
+    const auto end = std::chrono::steady_clock::now();
+    for (const SequenceId id : sequences_) engine_.Truncate(id, test_.depth);
+    return std::chrono::duration<double>(end - begin).count();
+  }
+
+ private:
+  Status Forward(size_t first, size_t count) {
+    if (Interrupted()) return InterruptedError();
+    Batch batch;
+    for (size_t s = 0; s < sequences_.size(); ++s) {
+      batch.entries.push_back({.sequence = sequences_[s],
+                               .tokens = std::span<const TokenId>(ids_[s]).subspan(first, count),
+                               .logits = LogitsWanted::kLast});
+    }
+    return engine_.Forward(batch).status();
+  }
+
+  Engine& engine_;
+  const BenchTest test_;
+  std::vector<SequenceId> sequences_;
+  std::vector<TokenIds> ids_;  // [sequences][tokens]
+};
+
+Result<BenchResult> RunTest(Engine& engine, const BenchPlan& plan, const BenchTest& test,
+                            kernels::LimitsMeter& meter, const std::function<void()>& progress) {
+  BenchResult result{.test = test, .tokens_per_s = {}, .limits = {}, .work = {}, .profile = {}};
+  TestRun run(engine, test);
+  TUTTI_RETURN_IF_ERROR(run.Open());
+  // The first repetition warms up; what it touches is what the others touch.
+  engine.StartProfile();
+  const Status warm = run.Repeat().status();
+  result.work = WorkOf(test, engine.spec(), engine.costs(), engine.StopProfile());
+  TUTTI_RETURN_IF_ERROR(warm);
+  progress();
+  for (int i = 0; i < plan.repetitions; ++i) {
+    result.limits.push_back(meter.Measure(kLimitsSeconds));
+    TUTTI_ASSIGN_OR_RETURN(const double seconds, run.Repeat());
+    result.tokens_per_s.push_back(static_cast<double>(test.total_tokens()) / seconds);
+    progress();
+  }
+  result.limits.push_back(meter.Measure(kLimitsSeconds));
+  if (plan.profile) {
+    engine.StartProfile();
+    const Status status = run.Repeat().status();
+    result.profile = engine.StopProfile();
+    TUTTI_RETURN_IF_ERROR(status);
+    progress();
+  }
+  return result;
+}
+
+}  // namespace
+
+Status CheckAnswer(Engine& engine) {
+  const size_t count = std::min<size_t>(kCheckedTokens, static_cast<size_t>(engine.context()));
+  const TokenIds ids = RandomIds(engine.spec().vocab_size, std::ssize(TokenIds(count)), 1);
+  const auto last_logits = [&](size_t tokens_at_once) -> Result<std::vector<float>> {
+    TUTTI_ASSIGN_OR_RETURN(const SequenceId sequence, engine.NewSequence());
+    std::vector<float> logits;
+    Status status;
+    for (size_t i = 0; i < count && status.ok(); i += tokens_at_once) {
+      Result<StepResult> step = engine.Forward(
+          {{{.sequence = sequence, .tokens = std::span(ids).subspan(i, tokens_at_once)}}});
+      status = step.status();
+      if (step.ok()) logits = std::move(step->logits);
+    }
+    engine.EndSequence(sequence);
+    TUTTI_RETURN_IF_ERROR(status);
+    return logits;
+  };
+  TUTTI_ASSIGN_OR_RETURN(const std::vector<float> whole, last_logits(count));
+  TUTTI_ASSIGN_OR_RETURN(const std::vector<float> single, last_logits(1));
+  const auto [low, high] = std::minmax_element(whole.begin(), whole.end());
+  const double tolerance = 1e-3 * (static_cast<double>(*high) - *low);
+  for (size_t i = 0; i < whole.size(); ++i) {
+    const double difference = std::abs(static_cast<double>(whole[i]) - single[i]);
+    if (!(difference <= tolerance)) {
+      return Error(StatusCode::kInternal,
+                   "the logit of token {} is {} after a whole prompt and {} token by token", i,
+                   whole[i], single[i]);
+    }
+  }
+  return {};
+}
+
+Result<std::vector<BenchResult>> RunBench(Engine& engine, const BenchPlan& plan,
+                                          const std::function<void()>& progress) {
+  os::ThreadPool pool(engine.threads());
+  kernels::LimitsMeter meter(pool);
+  std::vector<BenchResult> results;
+  for (const BenchTest& test : plan.tests) {
+    TUTTI_ASSIGN_OR_RETURN(BenchResult result, RunTest(engine, plan, test, meter, progress));
+    results.push_back(std::move(result));
+  }
+  return results;
+}
+
+}  // namespace tutti::cli

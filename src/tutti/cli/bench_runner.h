@@ -1,0 +1,40 @@
+// Runs the tests of `tutti bench` on an engine, with the machine's limits measured in between.
+//
+// Ownership: refers to the engine; its sequences are closed after each test. Threads: one. Errors:
+// those of the engine; kInternal where the engine's answers are wrong.
+#pragma once
+#include <functional>
+#include <vector>
+
+#include "tutti/base/status.h"
+#include "tutti/cli/bench_plan.h"
+#include "tutti/engine.h"
+#include "tutti/kernels/limits.h"
+
+namespace tutti::cli {
+
+struct BenchResult {
+  BenchTest test;
+  std::vector<double> tokens_per_s;            // of each repetition
+  std::vector<kernels::MachineLimits> limits;  // measured before each repetition and after the last
+  BenchWork work;
+  StepProfile profile;  // of one more repetition; empty unless wanted
+};
+
+struct BenchPlan {
+  std::vector<BenchTest> tests;
+  int repetitions = 3;
+  bool profile = false;
+};
+
+// Repetitions of one test, the one that warms up and the profiled one included.
+inline int RunsOf(const BenchPlan& plan) { return plan.repetitions + 1 + (plan.profile ? 1 : 0); }
+
+// A fast wrong answer is no result: a prompt computed at once and token by token must agree.
+Status CheckAnswer(Engine& engine);
+
+// `progress` is called after every repetition. Interrupted: kInterrupted.
+Result<std::vector<BenchResult>> RunBench(Engine& engine, const BenchPlan& plan,
+                                          const std::function<void()>& progress);
+
+}  // namespace tutti::cli
