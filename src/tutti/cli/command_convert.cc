@@ -31,21 +31,13 @@ class ConvertCommand final : public Command {
   }
 
   Status Run(Console& console) override {
-    const std::optional<QuantMix> mix = FindQuantMix(type_);
-    if (!mix) {
-      std::string known;
-      for (const QuantMix& each : KnownQuantMixes()) {
-        known += fmt::format("{}{}", known.empty() ? "" : ", ", each.name);
-      }
-      return UsageError("there is no number format '{}': choose one of {}", Printable(type_),
-                        known);
-    }
+    TUTTI_ASSIGN_OR_RETURN(const QuantMix mix, QuantMixOf(type_));
     TUTTI_ASSIGN_OR_RETURN(const ModelChoice choice, ChooseModel(model_.model));
     TUTTI_ASSIGN_OR_RETURN(const format::Checkpoint checkpoint, OpenChosen(choice));
     TUTTI_RETURN_IF_ERROR(CheckOutput(checkpoint));
     TUTTI_ASSIGN_OR_RETURN(const VocabSpec vocab, ReadChosenVocab(choice));
     TUTTI_ASSIGN_OR_RETURN(const engine::ConvertReport report,
-                           Convert(checkpoint, vocab, *mix, console));
+                           Convert(checkpoint, vocab, mix, console));
     for (const std::string& loss : report.losses) {
       console.Say("note: the file cannot say all that this model is: {}", loss);
     }

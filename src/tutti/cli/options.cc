@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <random>
 
+#include "tutti/base/printable.h"
+
 namespace tutti::cli {
 namespace {
 
@@ -115,6 +117,15 @@ Result<TokenIds> ParseIds(const std::string& text) {
 }
 
 CLI::Validator Between(int low, int high) { return CLI::Range(low, high).description(""); }
+
+Result<QuantMix> QuantMixOf(const std::string& type) {
+  if (const std::optional<QuantMix> mix = FindQuantMix(type)) return *mix;
+  std::string known;
+  for (const QuantMix& each : KnownQuantMixes()) {
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", each.name);
+  }
+  return UsageError("there is no number format '{}': choose one of {}", Printable(type), known);
+}
 
 void DeclareJson(CLI::App& app, bool& json) {
   app.add_flag("--json", json, "answer as one JSON object");

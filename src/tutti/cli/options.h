@@ -9,6 +9,7 @@
 #include "tutti/base/status.h"
 #include "tutti/cli/generate.h"
 #include "tutti/engine.h"
+#include "tutti/spec/quant_mix.h"
 
 namespace tutti::cli {
 
@@ -43,5 +44,8 @@ Result<TokenIds> ParseIds(const std::string& text);
 CLI::Validator Between(int low, int high);
 
 void DeclareJson(CLI::App& app, bool& json);
+
+// The mixture of number formats that --type names; kUsage with all names.
+Result<QuantMix> QuantMixOf(const std::string& type);
 
 }  // namespace tutti::cli

@@ -17,6 +17,7 @@ std::unique_ptr<Command> MakeLogitsCommand();
 std::unique_ptr<Command> MakePerplexityCommand();
 std::unique_ptr<Command> MakeRenderCommand();
 std::unique_ptr<Command> MakeRunCommand();
+std::unique_ptr<Command> MakeSynthCommand();
 std::unique_ptr<Command> MakeTokenizeCommand();
 
 std::span<const CommandEntry> Commands() {
@@ -32,6 +33,7 @@ std::span<const CommandEntry> Commands() {
       {"logits", "Write the logits at every position of some ids", MakeLogitsCommand},
       {"perplexity", "Measure how well a model predicts a text", MakePerplexityCommand},
       {"bench", "Measure speed beside the limits of the machine", MakeBenchCommand},
+      {"synth", "Write a model of a known shape with random weights", MakeSynthCommand},
       {"doctor", "Show what this machine has and how fast it is", MakeDoctorCommand},
       {"completion", "Print the completion script of a shell", MakeCompletionCommand},
       {"help", "Explain a command", MakeHelpCommand},

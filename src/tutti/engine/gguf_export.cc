@@ -234,8 +234,8 @@ std::vector<GgufTensor> GgufTensorsOf(const ModelSpec& spec, const model::Tensor
   list.LeaveLayers();
   list.Norm(n.output_norm, spec.dim);
   if (!spec.tied_embedding) list.Matrix(n.output, spec.vocab_size, spec.dim);
-  // Token vectors are looked up, not multiplied: their size is the residual stream's, not 1/sqrt.
-  tensors[0].deviation = 1;
+  // Token vectors that are only looked up, not multiplied, have the residual stream's size.
+  if (!spec.tied_embedding) tensors[0].deviation = 1;
   return tensors;
 }
 

@@ -42,7 +42,7 @@ Result<VocabSpec> SyntheticVocab(int32_t size) {
                       kSmallest);
   }
   VocabSpec vocab;
-  vocab.pretokenizer = "gpt2";
+  vocab.pretokenizer = "gpt-2";
   vocab.tokens = ByteAlphabet();
   vocab.tokens.push_back("th");
   vocab.merges.emplace_back("t", "h");
@@ -102,9 +102,9 @@ class Progress {
  public:
   Progress(const SynthProgress& report, int64_t total_bytes)
       : report_(report), total_bytes_(total_bytes) {}
-  void Add(int64_t bytes) {
+  Status Add(int64_t bytes) {
     done_bytes_ += bytes;
-    if (report_) report_(done_bytes_, total_bytes_);
+    return report_ ? report_(done_bytes_, total_bytes_) : Status();
   }
 
  private:
@@ -127,17 +127,16 @@ Status Produce(const Plan& plan, uint64_t seed, Progress& progress,
       std::fill_n(reinterpret_cast<float*>(bytes.data()), bytes.size() / sizeof(float), 1.0f);
     }
     TUTTI_RETURN_IF_ERROR(append({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
-    progress.Add(std::ssize(bytes));
+    TUTTI_RETURN_IF_ERROR(progress.Add(std::ssize(bytes)));
   }
   return Status();
 }
 
 }  // namespace
 
-Status WriteSyntheticModel(const SynthOptions& options, const std::filesystem::path& path,
-                           const SynthProgress& progress) {
-  const std::optional<QuantMix> mix = FindQuantMix(options.type);
-  if (!mix) return UsageError("there is no weight type {}", options.type);
+Result<SynthReport> WriteSyntheticModel(const SynthOptions& options,
+                                        const std::filesystem::path& path,
+                                        const SynthProgress& progress) {
   TUTTI_ASSIGN_OR_RETURN(const SynthConfig config, SynthConfigOf(options));
   const model::ModelSource source{false, options.shape, config.metadata, config.tensors};
   TUTTI_ASSIGN_OR_RETURN(const model::Architecture* architecture, model::FindArchitecture(source));
@@ -146,13 +145,16 @@ Status WriteSyntheticModel(const SynthOptions& options, const std::filesystem::p
 
   format::GgufWriter writer;
   TUTTI_RETURN_IF_ERROR(SetGgufModelKeys(*architecture, spec, writer));
-  writer.Set("general.file_type", static_cast<uint32_t>(mix->file_type));
+  writer.Set("general.file_type", static_cast<uint32_t>(options.mix.file_type));
   TUTTI_RETURN_IF_ERROR(format::SetGgufVocab(vocab, writer));
   TUTTI_ASSIGN_OR_RETURN(const std::vector<Plan> plans,
-                         PlanTensors(spec, model::NamesOf(*architecture, true), *mix));
-  int64_t total_bytes = 0;
-  for (const Plan& plan : plans) total_bytes += plan.rows * plan.row_bytes;
-  Progress counter(progress, total_bytes);
+                         PlanTensors(spec, model::NamesOf(*architecture, true), options.mix));
+  SynthReport report{.layers = std::ssize(spec.layers), .tensors = std::ssize(plans)};
+  for (const Plan& plan : plans) {
+    report.bytes += plan.rows * plan.row_bytes;
+    report.parameters += plan.tensor.shape.elements();
+  }
+  Progress counter(progress, report.bytes);
   for (const Plan& plan : plans) {
     TUTTI_RETURN_IF_ERROR(writer.AddTensor(
         plan.tensor.name, plan.dtype, plan.tensor.shape,
@@ -160,7 +162,8 @@ Status WriteSyntheticModel(const SynthOptions& options, const std::filesystem::p
           return Produce(plan, seed, counter, append);
         }));
   }
-  return writer.Write(path);
+  TUTTI_RETURN_IF_ERROR(writer.Write(path));
+  return report;
 }
 
 }  // namespace tutti::engine

@@ -20,16 +20,20 @@ class SynthTest : public ::testing::TestWithParam<std::string> {
 TEST_P(SynthTest, AllWeightsAreFoundAgain) {
   SynthOptions options;
   options.shape = GetParam();
+  options.mix = *FindQuantMix("q4_k_m");
   options.layers = 1;
   options.vocab_size = 512;
   int64_t done = 0, total = 0;
-  const Status status = WriteSyntheticModel(options, path_, [&](int64_t d, int64_t t) {
+  const auto report = WriteSyntheticModel(options, path_, [&](int64_t d, int64_t t) {
     EXPECT_GE(d, done);
     done = d;
     total = t;
+    return Status();
   });
-  ASSERT_TRUE(status.ok()) << status.message();
+  ASSERT_TRUE(report.ok()) << report.status().message();
   EXPECT_EQ(done, total);
+  EXPECT_EQ(report->bytes, total);
+  EXPECT_EQ(report->layers, 1);
   auto checkpoint = format::OpenCheckpoint(path_);
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().message();
   const model::ModelSource source{true, "synth", checkpoint->metadata, checkpoint->tensors};
@@ -54,18 +58,16 @@ INSTANTIATE_TEST_SUITE_P(Shapes, SynthTest,
                            return name;
                          });
 
-TEST(SynthErrorTest, UnknownShapesAndTypesAreNamed) {
+TEST(SynthErrorTest, UnknownShapesAreNamed) {
   SynthOptions options;
   options.shape = "llama-9";
-  const Status shape = WriteSyntheticModel(options, "unused.gguf", {});
+  const Status shape = WriteSyntheticModel(options, "unused.gguf", {}).status();
   EXPECT_EQ(shape.code(), StatusCode::kUsage);
   EXPECT_NE(shape.message().find("qwen3-30b-a3b"), std::string::npos);
   options.shape = "llama-3.2-1b";
-  options.type = "q9";
-  EXPECT_EQ(WriteSyntheticModel(options, "unused.gguf", {}).code(), StatusCode::kUsage);
-  options.type = "q8_0";
+  options.mix = *FindQuantMix("q8_0");
   options.vocab_size = 100;
-  EXPECT_EQ(WriteSyntheticModel(options, "unused.gguf", {}).code(), StatusCode::kUsage);
+  EXPECT_EQ(WriteSyntheticModel(options, "unused.gguf", {}).status().code(), StatusCode::kUsage);
 }
 
 }  // namespace

@@ -237,7 +237,14 @@ Status GgufWriter::Emit(const Append& append) const {
   return Status();
 }
 
+uint64_t GgufWriter::SizeBytes() const {
+  uint64_t size = Header().size();
+  for (const Tensor& tensor : tensors_) size += Aligned(tensor.size_bytes);
+  return size;
+}
+
 Status GgufWriter::Write(const std::filesystem::path& path) const {
+  TUTTI_RETURN_IF_ERROR(os::CheckRoom(path, SizeBytes()));
   TUTTI_ASSIGN_OR_RETURN(os::FileWriter file, os::FileWriter::Create(path));
   TUTTI_RETURN_IF_ERROR(Emit([&](std::string_view bytes) { return file.Append(bytes); }));
   return file.Commit();

@@ -10,7 +10,8 @@
 // sizes are checked when a tensor is added, so that other readers take the file: at most 63 bytes
 // of name and four dimensions. Tensor bytes may come from a callback: a model need not be in
 // memory. Writing is atomic: another reader sees the old file or the whole new one, and after an
-// error (disk full) nothing is left. One thread. Errors: kUsage (a bad tensor), kUnsupported (a
+// error nothing is left; a disk without the room for the file is refused before anything is
+// written. One thread. Errors: kUsage (a bad tensor), kUnsupported (a
 // type GGUF does not have), kIo.
 #pragma once
 #include <cstddef>
@@ -72,6 +73,7 @@ class GgufWriter {
     Producer producer;
   };
   std::string Header() const;
+  uint64_t SizeBytes() const;
   Status Emit(const Append& append) const;
 
   std::vector<std::pair<std::string, GgufValue>> values_;

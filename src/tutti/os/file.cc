@@ -58,6 +58,20 @@ Status WriteFile(const std::filesystem::path& path, std::string_view content) {
   return file.Commit();
 }
 
+Status CheckRoom(const std::filesystem::path& path, uint64_t size_bytes) {
+  std::error_code error;
+  const auto target = std::filesystem::canonical(path, error);
+  const bool exists = !error;
+  if (exists && !std::filesystem::is_regular_file(target, error)) return Status();
+  const auto folder =
+      exists ? target.parent_path() : std::filesystem::absolute(path, error).parent_path();
+  const std::filesystem::space_info space = std::filesystem::space(folder, error);
+  if (error || space.available >= size_bytes) return Status();  // where unknown, writing tells
+  constexpr uint64_t kMiB = uint64_t{1} << 20;
+  return Error(StatusCode::kIo, "{}: needs {} MiB, but the disk has only {} MiB free",
+               path.string(), size_bytes / kMiB + 1, space.available / kMiB);
+}
+
 Result<FileWriter> FileWriter::Create(const std::filesystem::path& path) {
   FileWriter file;
   file.path_ = path;

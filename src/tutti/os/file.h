@@ -1,6 +1,7 @@
 // Whole files, read with a limit and written atomically.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -18,6 +19,11 @@ Result<std::string> ReadFile(const std::filesystem::path& path, size_t limit_byt
 // A symbolic link stays and its target is replaced; what is not a regular file (a device, a pipe)
 // is written to directly and never replaced.
 Status WriteFile(const std::filesystem::path& path, std::string_view content);
+
+// kIo where a new file of this size would not fit on the disk beside what is there now (writing is
+// atomic: an old file at `path` stays until the end). For writers that know their size in front;
+// what is not a regular file always has room.
+Status CheckRoom(const std::filesystem::path& path, uint64_t size_bytes);
 
 // The same for content that is produced piece by piece and need not fit into memory. One thread.
 //

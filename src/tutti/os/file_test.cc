@@ -89,6 +89,18 @@ TEST_F(FileTest, DevicesAreWrittenToAndNeverReplaced) {
   }
 }
 
+TEST_F(FileTest, AFileLargerThanTheDiskHasNoRoom) {
+  EXPECT_TRUE(CheckRoom(directory_ / "new", 1).ok());
+  ASSERT_TRUE(WriteFile(directory_ / "old", "old").ok());
+  for (const char* name : {"new", "old"}) {
+    const Status status = CheckRoom(directory_ / name, uint64_t{1} << 62);
+    EXPECT_EQ(status.code(), StatusCode::kIo);
+    EXPECT_NE(status.message().find("MiB free"), std::string::npos) << status.message();
+  }
+  EXPECT_TRUE(CheckRoom("/dev/null", uint64_t{1} << 62).ok());
+  EXPECT_TRUE(CheckRoom(directory_ / "no" / "folder", 1).ok());  // writing says what is wrong
+}
+
 TEST_F(FileTest, ALinkStaysALink) {
   ASSERT_TRUE(WriteFile(directory_ / "target", "old").ok());
   std::filesystem::create_symlink("target", directory_ / "link");
