@@ -44,47 +44,16 @@ int64_t SliceGroups(DType dtype, bool few_columns) {
   return dtype == DType::kQ8_0 ? 4 : 8;
 }
 
-// Asks for weights two slices ahead, on to the next pair. The hardware follows a few streams of
-// addresses, not the 32 of a pair: without this, one column runs at half the read bandwidth
-// (docs/LOG.md).
-class PairPrefetch {
- public:
-  PairPrefetch(const tensor::WeightView& w, int64_t row, int64_t slice)
-      : row_bytes_(w.cols / InfoOf(w.dtype).block_size * InfoOf(w.dtype).block_bytes),
-        groups_(w.cols / kQ8GroupSize),
-        slice_(slice) {
-    if (row + kPairRows >= w.rows) return;
-    next_[0] = RowsOf(w, row + kPairRows);
-    next_[1] = RowsOf(w, row + kPairRows + kStripRows);
-    has_next_ = true;
+// Both strips of a pair, one after the other.
+void DotPair(DotFunction dot, const tensor::WeightView& w, int64_t row,
+             std::span<const std::byte* const> columns, float* sums) {
+  const int64_t strip_bytes = kStripRows * w.row_stride_bytes;
+  for (int64_t i = 0; i < 2 && row < w.rows; ++i, row += kStripRows) {
+    StripSource rows = RowsOf(w, row);
+    dot({&rows, w.cols / kQ8GroupSize, strip_bytes, columns.data(),
+         static_cast<int64_t>(columns.size()), sums + i * kStripRows});
   }
-
-  // For strip i, when the slice at group g is about to be unpacked.
-  void Ahead(const StripSource* strips, int i, int64_t g) const {
-    int64_t ahead = g + 2 * slice_;
-    const StripSource* rows = &strips[i];
-    if (ahead >= groups_) {
-      ahead -= RoundUp(groups_, slice_);
-      if (!has_next_ || ahead < 0) return;
-      rows = &next_[i];
-    }
-    const int64_t begin = row_bytes_ * ahead / groups_;
-    const int64_t end = row_bytes_ * std::min(ahead + slice_, groups_) / groups_;
-    constexpr int64_t kLine = 64;
-    for (const std::byte* data : rows->data) {
-      for (int64_t at = begin; at < end; at += kLine) __builtin_prefetch(data + at);
-    }
-    // GCC 12 takes a function of prefetches only for one without effects and drops its calls.
-    asm volatile("" ::: "memory");
-  }
-
- private:
-  int64_t row_bytes_;
-  int64_t groups_;
-  int64_t slice_;
-  bool has_next_ = false;
-  StripSource next_[2];
-};
+}
 
 }  // namespace
 
@@ -139,19 +108,23 @@ bool HasStrips(const tensor::WeightView& w) {
 
 void MultiplyPair(const StripIsa& isa, const tensor::WeightView& w, int64_t row,
                   std::span<const std::byte* const> columns, StripPairBuffer& buffer, float* sums) {
+  if (static_cast<int64_t>(columns.size()) <= isa.dot_columns) {
+    if (const DotFunction dot = isa.dot(w.dtype)) return DotPair(dot, w, row, columns, sums);
+  }
   const StripForm form = FormOf(w.dtype);
   const UnpackFunction unpack = isa.unpack(w.dtype);
-  const StripSource strips[2] = {RowsOf(w, row), RowsOf(w, row + kStripRows)};
+  StripSource strips[2] = {RowsOf(w, row), RowsOf(w, row + kStripRows)};
   const Q8Layout layout{w.cols};
   const int64_t n = static_cast<int64_t>(columns.size());
   std::fill_n(sums, n * kPairRows, 0.0f);
   const int64_t groups = w.cols / kQ8GroupSize;
   const int64_t slice = SliceGroups(w.dtype, n <= isa.max_columns);
-  const PairPrefetch prefetch(w, row, slice);
   for (int64_t g = 0; g < groups; g += slice) {
     const int64_t count = std::min(slice, groups - g);
     for (int i = 0; i < 2; ++i) {
-      prefetch.Ahead(strips, i, g);
+      // Two slices ahead; at the end of the rows on to the next pair.
+      strips[i].ahead = w.row_stride_bytes * 2 * slice / groups;
+      if (g + 2 * slice >= groups) strips[i].ahead += (kPairRows - 1) * w.row_stride_bytes;
       unpack(strips[i], g, count, buffer.Strip(i));
     }
     const TileArgs args{&buffer,

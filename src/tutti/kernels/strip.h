@@ -35,6 +35,7 @@ inline constexpr int64_t kStripRows = 16;
 // Strips are multiplied in pairs: two row vectors share each broadcast of activations.
 inline constexpr int64_t kPairRows = 2 * kStripRows;
 inline constexpr int kMaxTileColumns = 6;
+inline constexpr int kMaxDotColumns = 4;
 
 enum class StripForm : uint8_t {
   kSigned32,       // value = scale * q, one scale per 32 columns
@@ -57,6 +58,9 @@ struct StripSource {
   const std::byte* scales[kStripRows] = {};  // null where the format has its scales inside
   DType scale_dtype = DType::kF32;
   int64_t scale_block_cols = 0;
+  // From what is read to what to prefetch, bytes. The hardware follows a few streams of addresses,
+  // not the 16 of a strip: without this, one column runs at half the read bandwidth.
+  int64_t ahead = 0;
 };
 
 // Where a slice of one strip is unpacked to; aligned to 64 bytes.
@@ -92,6 +96,17 @@ using UnpackFunction = void (*)(const StripSource& rows, int64_t first_group, in
                                 const StripSlice& out);
 using TileFunction = void (*)(const TileArgs& args);
 
+// All of one strip times a few columns.
+struct DotArgs {
+  StripSource* rows = nullptr;  // `ahead` is set on the way
+  int64_t groups = 0;
+  int64_t next_strip = 0;  // bytes from these rows to those that will be multiplied next
+  const std::byte* const* columns = nullptr;
+  int64_t count = 0;      // of columns, 1 to kMaxDotColumns
+  float* sums = nullptr;  // [count][kPairRows], written
+};
+using DotFunction = void (*)(const DotArgs& args);
+
 // What one instruction set brings.
 struct StripIsa {
   const char* name = nullptr;  // "avx512vnni"
@@ -100,6 +115,9 @@ struct StripIsa {
   int max_columns = 0;  // of a tile, at most kMaxTileColumns
   // tiles[form][columns - 1]
   TileFunction tiles[kStripForms][kMaxTileColumns] = {};
+  // Products without unpacking to memory, for up to dot_columns columns; may be null.
+  DotFunction (*dot)(DType dtype) = nullptr;
+  int dot_columns = 0;
 };
 
 // The instruction sets of this build that this machine can run, best first. Never empty.

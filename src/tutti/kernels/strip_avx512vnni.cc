@@ -12,7 +12,7 @@
 
 #include <cstring>
 
-#include "tutti/kernels/strip_avx512_unpack.h"
+#include "tutti/kernels/strip_avx512.h"
 #include "tutti/kernels/strip_target.h"
 
 TUTTI_BEGIN_TARGET("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
@@ -161,6 +161,8 @@ constexpr StripIsa kAvx512Vnni = {
     {TUTTI_TILES(StripForm::kSigned32), TUTTI_TILES(StripForm::kSigned32),
      TUTTI_TILES(StripForm::kUnsigned32), TUTTI_TILES(StripForm::kSmallSigned16),
      TUTTI_TILES(StripForm::kUnsigned16)},
+    DotAvx512,
+    4,
 };
 
 #undef TUTTI_TILES

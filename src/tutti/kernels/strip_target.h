@@ -19,3 +19,5 @@
 #define TUTTI_END_TARGET _Pragma("GCC pop_options")
 #define TUTTI_UNROLL _Pragma("GCC unroll 16")
 #endif
+// For small functions of registers: a call would put them all into memory.
+#define TUTTI_INLINE inline __attribute__((always_inline))
