@@ -195,6 +195,7 @@ Value Split(Interpreter& interpreter, const Value& self, const Arguments& argume
   if (!BindArguments(heap, "split", arguments, {"sep", "maxsplit"}, 0, given)) return Value();
   int64_t limit = -1;
   if (!AsIndex(heap, given[1], -1, limit)) return Value();
+  limit = std::max<int64_t>(limit, -1);  // all negative numbers mean no limit
   if (given[0].nothing() || given[0].Is(Kind::kNone)) {
     return SplitWords(heap, *self.string, limit, kFromEnd);
   }

@@ -245,6 +245,7 @@ Value Replace(Heap& heap, const String& string, const String& old, const String&
               int64_t count) {
   Builder out(heap);
   uint32_t begin = 0;
+  count = std::max<int64_t>(count, -1);  // all negative numbers mean no limit
   if (old.bytes > 0) {
     while (count-- != 0) {
       const auto at = Find(heap, string.view(), old.view(), begin, string.bytes);

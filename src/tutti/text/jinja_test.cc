@@ -501,6 +501,18 @@ TEST(Jinja, WidthsOfAnyLengthAreRead) {
   }
 }
 
+// Found by fuzzing: counting down from the smallest number overflowed.
+TEST(Jinja, NegativeCountsMeanNoLimit) {
+  for (const std::string count :
+       {"-1", "-2", "-9223372036854775807 - 1", "-99999999999999999999"}) {
+    EXPECT_EQ(Text("{{ 'a-b-c'.split('-', " + count + ") }}"), "['a', 'b', 'c']") << count;
+    EXPECT_EQ(Text("{{ 'a-b-c'.rsplit('-', " + count + ") }}"), "['a', 'b', 'c']") << count;
+    EXPECT_EQ(Text("{{ 'a b'.split(none, " + count + ") }}"), "['a', 'b']") << count;
+    EXPECT_EQ(Text("{{ 'a-b-c'.replace('-', '+', " + count + ") }}"), "a+b+c") << count;
+    EXPECT_EQ(Text("{{ 'ab'.replace('', '.', " + count + ") }}"), ".a.b.") << count;
+  }
+}
+
 TEST(Jinja, TheClock) {
   const std::string_view codes =
       "%a %A %b %B %c %C %d %D %e %F %g %G %h %H %I %j %k %l %m %M %n %p %P %r %R %S %t %T %u %U "
