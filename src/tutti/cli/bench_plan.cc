@@ -124,9 +124,8 @@ double Median(std::vector<double> values) {
 kernels::MachineLimits MedianLimits(const std::vector<kernels::MachineLimits>& measured) {
   kernels::MachineLimits median = measured.front();
   for (double kernels::MachineLimits::*figure :
-       {&kernels::MachineLimits::read_gb_s, &kernels::MachineLimits::read_gb_s_median,
-        &kernels::MachineLimits::int8_gops, &kernels::MachineLimits::bf16_gflops,
-        &kernels::MachineLimits::f32_gflops}) {
+       {&kernels::MachineLimits::read_gb_s, &kernels::MachineLimits::int8_gops,
+        &kernels::MachineLimits::bf16_gflops, &kernels::MachineLimits::f32_gflops}) {
     std::vector<double> values;
     for (const kernels::MachineLimits& limits : measured) values.push_back(limits.*figure);
     median.*figure = Median(std::move(values));

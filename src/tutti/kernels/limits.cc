@@ -58,7 +58,8 @@ constexpr size_t kWindows = 8;
 // An arithmetic loop runs for a while on all members; the best stretch of each member counts, which
 // is shorter than what a scheduler gives to other processes in between.
 constexpr double kStretchSeconds = 0.003;
-constexpr int64_t kPeakIterations = 5000;  // between two looks at the clock: some 15 us
+constexpr double kReadStretchSeconds = 0.025;  // about what a token of a model takes
+constexpr int64_t kPeakIterations = 5000;      // between two looks at the clock: some 15 us
 
 size_t LastLevelCacheBytes() {
   long bytes = -1;
@@ -118,29 +119,31 @@ uint64_t* LimitsMeter::Part(int member) const {
   return memory_.get() + static_cast<size_t>(member) * window_bytes_ * kWindows / sizeof(uint64_t);
 }
 
-// A run reads the next eighth of every part: short, so that some runs are not interrupted, and when
-// an eighth comes again, seven others have pushed it out of the cache.
+// A run reads the next eighth of every part; when it comes again, seven others have pushed it out
+// of the cache.
 void LimitsMeter::MeasureRead(double seconds, MachineLimits& limits) {
   if (memory_ == nullptr) return;
   const auto members = static_cast<size_t>(pool_.size());
-  std::vector<double> rates;
   std::vector<uint64_t> sums(members);
-  const double end = NowSeconds() + seconds;
-  for (size_t run = 0; NowSeconds() < end || run < kWindows; ++run) {
+  double stretch_bytes = 0;
+  double begin = NowSeconds();
+  const double end = begin + std::max(seconds, kReadStretchSeconds);
+  for (size_t run = 0; begin < end; ++run) {
     const size_t offset = run % kWindows * window_bytes_ / sizeof(uint64_t);
-    const double begin = NowSeconds();
     pool_.Run([&](int member) {
       sums[static_cast<size_t>(member)] +=
           HWY_DYNAMIC_DISPATCH(ReadAll)(Part(member) + offset, window_bytes_ / sizeof(uint64_t));
     });
-    rates.push_back(static_cast<double>(window_bytes_ * members) / (NowSeconds() - begin) / 1e9);
+    stretch_bytes += static_cast<double>(window_bytes_ * members);
+    const double now = NowSeconds();
+    if (now - begin < kReadStretchSeconds) continue;
+    limits.read_gb_s = std::max(limits.read_gb_s, stretch_bytes / (now - begin) / 1e9);
+    stretch_bytes = 0;
+    begin = now;
   }
   uint64_t sum = 0;
   for (const uint64_t s : sums) sum += s;
   __asm__ volatile("" : "+r"(sum));  // used
-  std::sort(rates.begin(), rates.end());
-  limits.read_gb_s = rates.back();
-  limits.read_gb_s_median = rates[rates.size() / 2];
 }
 
 MachineLimits LimitsMeter::Measure(double seconds) {
