@@ -12,7 +12,7 @@ inline os::ThreadPool& Pool() {
 }
 
 inline const kernels::MachineLimits& Limits() {
-  static const kernels::MachineLimits limits = kernels::LimitsMeter(Pool()).Measure(0.6);
+  static const kernels::MachineLimits limits = kernels::LimitsMeter(Pool()).Measure(0.9);
   return limits;
 }
 

@@ -11,7 +11,7 @@
 namespace tutti::cli {
 namespace {
 
-constexpr double kLimitsSeconds = 0.2;
+constexpr double kLimitsSeconds = 0.3;
 constexpr size_t kCheckedTokens = 16;
 
 TokenIds RandomIds(int32_t vocab_size, int64_t count, uint64_t seed) {

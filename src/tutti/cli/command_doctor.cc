@@ -61,7 +61,7 @@ class DoctorCommand final : public Command {
     found.threads = threads_ > 0 ? threads_ : os::DefaultThreads(found.topology);
     found.advice = Advice(found.topology, found.threads);
     os::ThreadPool pool(found.threads);
-    found.limits = kernels::LimitsMeter(pool).Measure(0.6);
+    found.limits = kernels::LimitsMeter(pool).Measure(0.9);
     if (json_) {
       PrintJson(console, found);
     } else {

@@ -149,11 +149,11 @@ void LimitsMeter::MeasureRead(double seconds, MachineLimits& limits) {
 MachineLimits LimitsMeter::Measure(double seconds) {
   MachineLimits limits;
   limits.threads = pool_.size();
-  MeasureRead(seconds / 2, limits);
+  MeasureRead(seconds * 2 / 3, limits);
   const PeakLoop int8 = Int8Peak();
   const PeakLoop f32 = F32Peak();
   const PeakLoop bf16 = BF16Peak();
-  const auto peak = [&](const PeakLoop& loop) { return MeasurePeak(pool_, loop, seconds / 6); };
+  const auto peak = [&](const PeakLoop& loop) { return MeasurePeak(pool_, loop, seconds / 9); };
   limits.int8_gops = peak(int8);
   limits.int8_instructions = int8.instructions;
   limits.f32_gflops = peak(f32);

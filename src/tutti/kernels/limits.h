@@ -36,7 +36,7 @@ class LimitsMeter {
   LimitsMeter& operator=(const LimitsMeter&) = delete;
   ~LimitsMeter();
 
-  // Takes about `seconds`: half of them for reading, the rest for the three kinds of arithmetic.
+  // Takes about `seconds`: two thirds of them for reading, the rest for arithmetic.
   MachineLimits Measure(double seconds);
 
  private:
