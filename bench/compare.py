@@ -218,7 +218,8 @@ def svg(rows: list[dict], names: list[str], title: str) -> str:
             out.append(f'<rect x="{LEFT}" y="{bar_y:.1f}" width="{x(program["of_limit"]) - LEFT:.1f}" '
                        f'height="{BAR - 2}" fill="{colour}"/>')
             text(x(program["of_limit"]) + 5, bar_y + BAR - 4,
-                 f"{number(program['tokens_per_s'])} tok/s, {100 * program['of_limit']:.0f} %")
+                 f"{number(program['tokens_per_s'])} tok/s, {100 * program['of_limit']:.0f} %",
+                 style='stroke="white" stroke-width="3" paint-order="stroke"')
     width = LEFT + PLOT + RIGHT
     return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
             f'viewBox="0 0 {width} {height}" font-family="Helvetica, Arial, sans-serif" font-size="11">\n'

@@ -1,0 +1,174 @@
+// What happens to rows of activations between the products: norm, rotary embedding, rounding to 8
+// bits, gated activation, routing; of one token and of a prompt.
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <numeric>
+#include <vector>
+
+#include "bench_limits.h"
+#include "tutti/base/rng.h"
+#include "tutti/kernels/activation.h"
+#include "tutti/kernels/q8_columns.h"
+#include "tutti/kernels/rms_norm.h"
+#include "tutti/kernels/rope.h"
+#include "tutti/kernels/router.h"
+
+namespace tutti::bench {
+namespace {
+
+constexpr int64_t kDim = 2048;
+
+std::vector<float> Random(int64_t count, uint64_t seed) {
+  Rng rng(seed);
+  std::vector<float> values(static_cast<size_t>(count));
+  for (float& v : values) v = static_cast<float>(rng.NextDouble() * 4 - 2);
+  return values;
+}
+
+bool IsClose(std::span<const float> a, std::span<const float> b, double tolerance) {
+  for (size_t i = 0; i < b.size(); ++i) {
+    if (!(std::abs(static_cast<double>(a[i]) - b[i]) <= tolerance)) return false;
+  }
+  return true;
+}
+
+// Times `work`, which handles so many values, after `is_right` has seen its first result.
+void Time(benchmark::State& state, int64_t values, const std::function<void()>& work,
+          const std::function<bool()>& is_right) {
+  work();
+  if (!is_right()) {
+    state.SkipWithError("wrong answer");
+    return;
+  }
+  for (auto _ : state) work();
+  const double calls = static_cast<double>(state.iterations());
+  state.counters["Gvalues/s"] =
+      benchmark::Counter(static_cast<double>(values) * calls / 1e9, benchmark::Counter::kIsRate);
+}
+
+void Norm(benchmark::State& state) {
+  const int64_t rows = state.range(0);
+  kernels::KernelContext context{Pool()};
+  const std::vector<float> x = Random(rows * kDim, 1);
+  const std::vector<float> weight = Random(kDim, 2);
+  std::vector<float> out(x.size());
+  Time(
+      state, rows * kDim,
+      [&] {
+        kernels::RmsNormRows(x.data(), rows, 1, kDim, weight, 1e-6f, out.data(), kDim, context);
+      },
+      [&] {
+        std::vector<float> expected(kDim);
+        kernels::RmsNormReference({x.data(), kDim}, weight, 1e-6f, expected);
+        return IsClose(out, expected, 1e-5);
+      });
+}
+
+void Rope(benchmark::State& state) {
+  constexpr int64_t kHead = 128;
+  const int64_t rows = state.range(0);
+  kernels::KernelContext context{Pool()};
+  RopeSpec spec;
+  spec.dim = kHead;
+  kernels::RopeTable table(spec);
+  std::vector<int32_t> positions(static_cast<size_t>(rows));
+  std::iota(positions.begin(), positions.end(), 100);
+  table.Fill(positions);
+  std::vector<float> x = Random(rows * kDim, 1);
+  std::vector<float> expected(x.begin(), x.begin() + kHead);
+  bool first = true;
+  Time(
+      state, rows * kDim,
+      [&] {
+        table.Apply(x.data(), kDim, kDim / kHead, kHead, context);
+        if (first) kernels::RopeReference(spec, positions[0], expected);
+        first = false;
+      },
+      [&] { return IsClose(x, expected, 1e-5); });
+}
+
+void Quantise(benchmark::State& state) {
+  const int64_t rows = state.range(0);
+  kernels::KernelContext context{Pool()};
+  const std::vector<float> x = Random(rows * kDim, 1);
+  kernels::Q8Columns columns;
+  Time(
+      state, rows * kDim,
+      [&] {
+        columns = kernels::QuantizeColumns({x.data(), rows, kDim, kDim},
+                                           kernels::Slot::kActivations, context);
+      },
+      [&] {
+        std::vector<float> back(kDim);
+        kernels::DequantizeQ8(columns.rows[0], columns.layout, back);
+        return IsClose(back, {x.data(), kDim}, 2.0 / 127);  // a step, for values up to 2
+      });
+}
+
+void Gate(benchmark::State& state) {
+  const int64_t rows = state.range(0);
+  kernels::KernelContext context{Pool()};
+  const std::vector<float> gate = Random(rows * kDim, 1);
+  const std::vector<float> up = Random(rows * kDim, 2);
+  std::vector<float> out(gate.size());
+  Time(
+      state, rows * kDim,
+      [&] {
+        kernels::GatedActivationRows(Activation::kSilu, 0, gate.data(), up.data(), rows, kDim, kDim,
+                                     out.data(), kDim, context);
+      },
+      [&] {
+        std::vector<float> expected;
+        for (size_t i = 0; i < kDim; ++i) {
+          expected.push_back(static_cast<float>(
+              kernels::GatedActivationReference(Activation::kSilu, 0, gate[i], up[i])));
+        }
+        return IsClose(out, expected, 1e-5);
+      });
+}
+
+void Route(benchmark::State& state) {
+  constexpr int32_t kExperts = 128;
+  constexpr int32_t kChosen = 8;
+  const int64_t rows = state.range(0);
+  kernels::KernelContext context{Pool()};
+  MoeSpec spec;
+  spec.experts = kExperts;
+  spec.experts_per_token = kChosen;
+  spec.normalize_weights = true;
+  const std::vector<float> logits = Random(rows * kExperts, 1);
+  kernels::Routes routes;
+  Time(
+      state, rows * kExperts,
+      [&] { kernels::Route(spec, logits.data(), rows, nullptr, routes, context); },
+      [&] {
+        std::vector<int32_t> ids(kExperts);
+        std::iota(ids.begin(), ids.end(), 0);
+        std::stable_sort(ids.begin(), ids.end(), [&](int32_t a, int32_t b) {
+          return logits[static_cast<size_t>(a)] > logits[static_cast<size_t>(b)];
+        });
+        return std::equal(ids.begin(), ids.begin() + kChosen, routes.experts.begin());
+      });
+}
+
+}  // namespace
+}  // namespace tutti::bench
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 64;
+  using namespace tutti::bench;
+  for (const auto& [name, body] :
+       {std::pair{"rms_norm", &Norm}, std::pair{"rope", &Rope}, std::pair{"quantise", &Quantise},
+        std::pair{"gated_activation", &Gate}, std::pair{"route", &Route}}) {
+    auto* registered = benchmark::RegisterBenchmark(fmt::format("{}/rows", name).c_str(), body);
+    registered->UseRealTime()->MinTime(0.1)->Unit(benchmark::kMicrosecond);
+    for (const int64_t rows : {1, 16, 512}) registered->Arg(rows);
+  }
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}
