@@ -9,6 +9,7 @@
 
 #include "tutti/base/check.h"
 #include "tutti/kernels/attention_block.h"
+#include "tutti/kernels/fixed_vectors.h"
 #include "tutti/kernels/parallel.h"
 
 #undef HWY_TARGET_INCLUDE

@@ -61,7 +61,8 @@ std::span<const StripIsa* const> SupportedStripIsas() {
   static const std::vector<const StripIsa*> isas = [] {
     std::vector<const StripIsa*> found;
     for (const StripIsa* isa :
-         {StripIsaAvx512Vnni(), StripIsaAvx2(), StripIsaNeonDot(), StripIsaPortable()}) {
+         {StripIsaAvx512Vnni(), StripIsaAvxVnni(), StripIsaAvx2(), StripIsaNeonI8mm(),
+          StripIsaNeonDotprod(), StripIsaNeon(), StripIsaPortable()}) {
       if (isa != nullptr) found.push_back(isa);
     }
     return found;

@@ -138,8 +138,11 @@ void MultiplyPair(const StripIsa& isa, const tensor::WeightView& w, int64_t row,
 
 // Per instruction set, in strip_<name>.cc. Null where this build has none.
 const StripIsa* StripIsaAvx512Vnni();
+const StripIsa* StripIsaAvxVnni();
 const StripIsa* StripIsaAvx2();
-const StripIsa* StripIsaNeonDot();
+const StripIsa* StripIsaNeonI8mm();
+const StripIsa* StripIsaNeonDotprod();
+const StripIsa* StripIsaNeon();
 const StripIsa* StripIsaPortable();
 // The unpacker that any machine can run, in strip_unpack.cc. With `biased`, signed q are stored as
 // q + 128 in uint8.

@@ -21,3 +21,13 @@
 #endif
 // For small functions of registers: a call would put them all into memory.
 #define TUTTI_INLINE inline __attribute__((always_inline))
+
+// clang 14 declares the newer intrinsics of arm_neon.h only where the whole file may use them:
+// there CMakeLists.txt gives the file its target.
+#if defined(__clang__)
+#define TUTTI_BEGIN_NEON_TARGET(isa)
+#define TUTTI_END_NEON_TARGET
+#else
+#define TUTTI_BEGIN_NEON_TARGET(isa) TUTTI_BEGIN_TARGET(isa)
+#define TUTTI_END_NEON_TARGET TUTTI_END_TARGET
+#endif

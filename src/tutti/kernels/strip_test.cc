@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <limits>
 #include <memory>
@@ -165,6 +166,7 @@ void ExpectProduct(const TestWeights& w, const TestColumns& x, const std::string
 }
 
 TEST(StripTest, EveryTypeAndInstructionSetMatchesExactArithmetic) {
+  for (const StripIsa* isa : SupportedStripIsas()) std::printf("int8 products: %s\n", isa->name);
   for (const DType dtype : kTypes) {
     Rng rng(static_cast<uint64_t>(dtype) + 1);
     const int64_t block = std::max(InfoOf(dtype).block_size, 32);
