@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tutti/cli/json_text.h"
+#include "tutti/cli/kernel_report.h"
 #include "tutti/cli/line_editor.h"
 #include "tutti/cli/model_loader.h"
 #include "tutti/cli/prompt_builder.h"
@@ -201,6 +202,8 @@ void SayAnswerSpeed(Console& console, const Generated& generated) {
 
 Status RunChat(Console& console, const ModelOptions& model, const AnswerOptions& answer,
                bool verbose) {
+  WarnOfSlowKernels(console);
+  if (verbose) SayKernels(console);
   TUTTI_ASSIGN_OR_RETURN(LoadedModel loaded, LoadModel(model.model, model.engine));
   TUTTI_RETURN_IF_ERROR(loaded.tokenizer_status);
   TUTTI_ASSIGN_OR_RETURN(PromptBuilder builder,

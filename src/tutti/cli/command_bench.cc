@@ -8,6 +8,7 @@
 #include "tutti/cli/bench_report.h"
 #include "tutti/cli/bench_runner.h"
 #include "tutti/cli/command.h"
+#include "tutti/cli/kernel_report.h"
 #include "tutti/cli/model_loader.h"
 #include "tutti/cli/options.h"
 #include "tutti/cli/progress.h"
@@ -51,6 +52,7 @@ class BenchCommand final : public Command {
     TUTTI_ASSIGN_OR_RETURN(plan_.tests, ParseBenchTests(tests_.empty() ? kDefaultTests : tests_));
     model_.engine.context = 0;
     if (!tests_.empty()) MakeRoom(plan_.tests, model_.engine);
+    WarnOfSlowKernels(console);
     TUTTI_ASSIGN_OR_RETURN(const LoadedModel loaded, LoadModel(model_.model, model_.engine));
     Engine& engine = *loaded.engine;
     // The tests that nobody asked for fit any model.

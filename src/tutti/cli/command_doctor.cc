@@ -27,7 +27,6 @@ struct Diagnosis {
 // What costs speed here and can be changed.
 std::vector<std::string> Advice(const os::Topology& topology, int threads) {
   std::vector<std::string> advice;
-  const kernels::CpuFeatures& cpu = kernels::Cpu();
   if (topology.cpu_quota > 0 && topology.cpu_quota < static_cast<double>(topology.cpus.size())) {
     advice.push_back(fmt::format("a quota gives {:.1f} of {} processors: {} threads are used",
                                  topology.cpu_quota, topology.cpus.size(), threads));
@@ -37,8 +36,8 @@ std::vector<std::string> Advice(const os::Topology& topology, int threads) {
         fmt::format("{} memory nodes: 'numactl --interleave=all tutti ...' often reads faster",
                     topology.numa_nodes));
   }
-  const bool vectors = cpu.avx2 || cpu.neon || cpu.sve || cpu.lasx || cpu.lsx || cpu.rvv;
-  if (!vectors) advice.push_back("no vector instructions that Tutti knows: expect little speed");
+  const std::string slow = kernels::SlowKernels(kernels::Cpu(), kernels::KernelChoices());
+  if (!slow.empty()) advice.push_back(slow);
 #ifndef NDEBUG
   advice.push_back("this build checks itself: a release build is faster");
 #endif
@@ -84,14 +83,13 @@ class DoctorCommand final : public Command {
       features += features.empty() ? "" : ", ";
       features += name;
     }
-    std::string used;
-    for (const kernels::KernelChoice& choice : kernels::KernelChoices()) {
-      used += used.empty() ? "" : ", ";
-      used += fmt::format("{} for {}", choice.instruction_set, choice.family);
-    }
     Row(console, "processor", "{}", kernels::CpuName());
     Row(console, "found", "{}", features);
-    Row(console, "used", "{}", used);
+    std::string_view title = "used";
+    for (const auto& [operation, instruction_set] : kernels::KernelChoices()) {
+      Row(console, title, "{:<12} for {}", instruction_set, operation);
+      title = "";
+    }
     Row(console, "cores", "{}{} processors{}, {} threads are used",
         topology.cores > 0 ? fmt::format("{} cores, ", topology.cores) : "", topology.cpus.size(),
         topology.cpu_quota > 0 ? fmt::format(", quota {:.1f}", topology.cpu_quota) : "",
@@ -114,8 +112,8 @@ class DoctorCommand final : public Command {
     for (const std::string_view name : kernels::Cpu().Names())
       features.push_back(json::value(name));
     json::object used;
-    for (const kernels::KernelChoice& choice : kernels::KernelChoices()) {
-      used[choice.family] = choice.instruction_set;
+    for (const auto& [operation, instruction_set] : kernels::KernelChoices()) {
+      used[operation] = instruction_set;
     }
     json::array advice;
     for (const std::string& line : found.advice) advice.push_back(json::value(line));

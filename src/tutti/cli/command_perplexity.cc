@@ -6,6 +6,7 @@
 
 #include "tutti/cli/command.h"
 #include "tutti/cli/json_text.h"
+#include "tutti/cli/kernel_report.h"
 #include "tutti/cli/model_loader.h"
 #include "tutti/cli/options.h"
 #include "tutti/cli/progress.h"
@@ -39,6 +40,7 @@ class PerplexityCommand final : public Command {
   Status Run(Console& console) override {
     TUTTI_ASSIGN_OR_RETURN(const std::string text, os::ReadFile(file_, kMaxTextBytes));
     model_.engine.context = context_;
+    WarnOfSlowKernels(console);
     TUTTI_ASSIGN_OR_RETURN(const LoadedModel loaded, LoadModel(model_.model, model_.engine));
     TUTTI_RETURN_IF_ERROR(loaded.tokenizer_status);
     const VocabSpec& vocab = loaded.tokenizer->spec();

@@ -9,6 +9,7 @@
 #include "tutti/cli/command.h"
 #include "tutti/cli/generate.h"
 #include "tutti/cli/json_text.h"
+#include "tutti/cli/kernel_report.h"
 #include "tutti/cli/model_loader.h"
 #include "tutti/cli/options.h"
 #include "tutti/cli/prompt_builder.h"
@@ -43,7 +44,7 @@ class RunCommand final : public Command {
     model_.DeclareEngine(app);
     app.add_flag("--fast", fast_, "with --ids: not exact arithmetic but the fast path");
     DeclareJson(app, json_);
-    app.add_flag("-v,--verbose", verbose_, "speeds on standard error");
+    app.add_flag("-v,--verbose", verbose_, "instruction sets and speeds on stderr");
     app.footer(
         "A model with a chat template answers, others (and --raw) continue the text.\n"
         "A single argument with a space in it is a PROMPT for the model inside ('story').");
@@ -63,6 +64,7 @@ class RunCommand final : public Command {
       // `echo text | tutti run`: the newline is echo's, not the text's.
       if (prompt_.ends_with('\n')) prompt_.pop_back();
     }
+    WarnOfSlowKernels(console);
     TUTTI_ASSIGN_OR_RETURN(LoadedModel loaded, LoadModel(model_.model, model_.engine));
     TUTTI_RETURN_IF_ERROR(Prepare(loaded, prompt));
     return Answer(loaded, prompt, console);
@@ -190,6 +192,7 @@ class RunCommand final : public Command {
   void SaySpeed(Console& console, const LoadedModel& loaded, const Generated& generated) const {
     console.Say("model {}, {} threads, loaded in {:.2f} s, seed {}", loaded.choice.name,
                 loaded.engine->threads(), loaded.load_seconds, answer_.generate.sampling.seed);
+    SayKernels(console);
     SayAnswerSpeed(console, generated);
   }
 
@@ -211,7 +214,7 @@ class ChatCommand final : public Command {
     model_.DeclareModel(app, false);
     answer_.Declare(app);
     model_.DeclareEngine(app);
-    app.add_flag("-v,--verbose", verbose_, "speeds on standard error");
+    app.add_flag("-v,--verbose", verbose_, "instruction sets and speeds on stderr");
     app.footer(
         "/help shows the commands. A line that ends in \\ goes on, \"\"\" begins and ends a\n"
         "block of lines. Ctrl-C stops the answer, Ctrl-D ends the conversation.");

@@ -12,6 +12,7 @@
 #include "tutti/kernels/fixed_vectors.h"
 #include "tutti/kernels/parallel.h"
 
+#define HWY_DISABLED_TARGETS TUTTI_SCALABLE_TARGETS
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tutti/kernels/attention.cc"
 #include <hwy/foreach_target.h>

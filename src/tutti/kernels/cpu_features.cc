@@ -1,5 +1,6 @@
 #include "tutti/kernels/cpu_features.h"
 
+#include <fmt/format.h>
 #include <hwy/highway.h>
 
 #include <array>
@@ -7,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "tutti/kernels/fixed_vectors.h"
 #include "tutti/kernels/strip.h"
 
 #if defined(__x86_64__)
@@ -90,6 +92,16 @@ CpuFeatures Detect() {
   return cpu;
 }
 
+#if defined(__aarch64__)
+// Highway counts AES to NEON and would complain on standard error where it is missing (Cortex-A72
+// in the Raspberry Pi 4). None of our code uses it.
+const bool kNeonWithoutAes = [] {
+  const bool missing = !Bit(getauxval(AT_HWCAP), 3);
+  if (missing) hwy::SetSupportedTargetsForTest(HWY_NEON);
+  return missing;
+}();
+#endif
+
 #else
 
 CpuFeatures Detect() { return {}; }
@@ -152,9 +164,37 @@ std::string CpuName() {
 
 std::vector<KernelChoice> KernelChoices() {
   // Highway takes the best target that both this build and this processor have: the lowest bit.
-  const int64_t targets = hwy::SupportedTargets() & HWY_TARGETS;
-  return {{"float32 vectors", hwy::TargetName(targets & -targets)},
-          {"int8 products", BestStripIsa().name}};
+  const auto best = [](int64_t built) {
+    const int64_t targets = hwy::SupportedTargets() & built;
+    return hwy::TargetName(targets != 0 ? targets & -targets : int64_t{HWY_STATIC_TARGET});
+  };
+  return {{"quantised products", BestStripIsa().name},
+          {"float products", best(HWY_TARGETS)},
+          {"attention", best(HWY_TARGETS & ~int64_t{TUTTI_SCALABLE_TARGETS})},
+          {"norms, rotation, activation, routing", best(HWY_TARGETS)}};
+}
+
+std::string SlowKernels(const CpuFeatures& cpu, std::span<const KernelChoice> choices) {
+  std::string slow;
+  for (const auto& [operation, instruction_set] : choices) {
+    if (instruction_set != "portable" && instruction_set != "SCALAR") continue;
+    slow += slow.empty() ? "" : ", ";
+    slow += operation;
+  }
+  if (slow.empty()) return {};
+#if defined(__x86_64__)
+  const std::string_view reason =
+      cpu.avx2 && cpu.fma ? "this build leaves out AVX2"
+                          : "the processor, or what Tutti runs in, offers no AVX2 with FMA";
+#elif defined(__riscv)
+  const std::string_view reason =
+      cpu.rvv ? "this build has no code for RVV" : "the processor offers no vectors (RVV)";
+#else
+  const std::string_view reason = cpu.Names().empty()
+                                      ? "Tutti finds no vector instructions that it knows"
+                                      : "this build has no code for the processor's vectors";
+#endif
+  return fmt::format("slow, in plain C++: {} ({})", slow, reason);
 }
 
 }  // namespace tutti::kernels

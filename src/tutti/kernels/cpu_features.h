@@ -1,5 +1,6 @@
 // Which instruction sets this processor has (and the operating system lets us use), by name.
 #pragma once
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,12 +27,16 @@ const CpuFeatures& Cpu();
 // What the processor calls itself; empty where it does not say.
 std::string CpuName();
 
-// The instruction set that a family of kernels runs on here.
+// The instruction set that an operation runs on here, as its library or file calls it: "AVX3" and
+// "SCALAR" are names of Highway, "avx512vnni" and "portable" those of strip_*.cc.
 struct KernelChoice {
-  std::string_view family;  // "float32 vectors"
-  std::string_view
-      instruction_set;  // as its library or file calls it: "AVX3" (Highway), "avx512vnni"
+  std::string_view operation;  // "quantised products"
+  std::string_view instruction_set;
 };
 std::vector<KernelChoice> KernelChoices();
+
+// One line if any of the choices is plain C++ although machines of this kind have better: which
+// operations are slow and why. Empty if all is well.
+std::string SlowKernels(const CpuFeatures& cpu, std::span<const KernelChoice> choices);
 
 }  // namespace tutti::kernels

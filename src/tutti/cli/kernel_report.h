@@ -1,0 +1,13 @@
+// What the kernels run on here, in lines for people.
+#pragma once
+#include "tutti/cli/console.h"
+
+namespace tutti::cli {
+
+// Before something long begins: one line if operations run in plain C++ (kernels::SlowKernels);
+// nothing otherwise.
+void WarnOfSlowKernels(Console& console);
+// For --verbose: one line with each instruction set and its operations.
+void SayKernels(Console& console);
+
+}  // namespace tutti::cli
