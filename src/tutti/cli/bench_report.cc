@@ -206,7 +206,7 @@ void PrintBenchJson(Console& console, const BenchReport& report) {
   const EngineCosts costs = engine.costs();
   json::object used;
   for (const kernels::KernelChoice& choice : kernels::KernelChoices()) {
-    used[choice.family] = choice.instruction_set;
+    used[choice.operation] = choice.instruction_set;
   }
   json::array results;
   for (const BenchResult& result : report.results) results.push_back(ResultJson(report, result));
