@@ -111,38 +111,50 @@ class Busy:
             self.process.wait()
 
 
-def measure(file: str, test: str, programs: list, options: argparse.Namespace) -> dict:
-    """All programs in turns on one test of one file."""
-    turns = {program.name: [] for program in programs}
+def measure(file: str, test: str, programs: list, options: argparse.Namespace) -> list[dict]:
+    """All programs in turns on one test of one file: a row, and one more with a busy core if wanted."""
+    cores = [None] if options.busy_core is None else [None, options.busy_core]
+    turns = {core: {program.name: [] for program in programs} for core in cores}
     for _ in range(options.turns):
-        for program in programs:
-            line = [*shlex.split(options.before), *program.command_line(file, test)]
-            with Busy(options.busy_core):
-                output = run(line, options.timeout)
-            turns[program.name].append(program.parse(test, output))
-    tutti = turns[Tutti.name]
-    speeds = {name: [turn["tokens_per_s"] for turn in of] for name, of in turns.items()}
+        for core in cores:
+            for program in programs:
+                line = [*shlex.split(options.before), *program.command_line(file, test)]
+                with Busy(core):
+                    output = run(line, options.timeout)
+                turns[core][program.name].append(program.parse(test, output))
+    # The limits are those of the undisturbed machine.
+    tutti = turns[None][Tutti.name]
     limit = statistics.median(turn["limit_tokens_per_s"] for turn in tutti)
-    row = {
-        "file": file,
-        "test": test,
-        "limit_tokens_per_s": limit,
-        "bound_by": tutti[0]["bound_by"],
-        "limits": {key: statistics.median(turn["limits"][key] for turn in tutti)
-                   for key in tutti[0]["limits"]},
-        "machine": tutti[0]["machine"],
-        "programs": {
-            name: {"tokens_per_s": statistics.median(values),
-                   "of_limit": statistics.median(values) / limit,
-                   "turns": values}
-            for name, values in speeds.items()},
-        "commands": {program.name: shlex.join(program.command_line(file, test)) for program in programs},
-    }
-    best = max((row["programs"][p.name]["tokens_per_s"] for p in programs if p.name != Tutti.name),
-               default=None)
-    if best is not None:
-        row["tutti_to_best_peer"] = row["programs"][Tutti.name]["tokens_per_s"] / best
-    return row
+    rows = []
+    for core in cores:
+        row = {
+            "file": file,
+            "test": test,
+            "busy_core": core,
+            "limit_tokens_per_s": limit,
+            "bound_by": tutti[0]["bound_by"],
+            "limits": {key: statistics.median(turn["limits"][key] for turn in tutti)
+                       for key in tutti[0]["limits"]},
+            "machine": tutti[0]["machine"],
+            "programs": {},
+            "commands": {program.name: shlex.join(program.command_line(file, test)) for program in programs},
+        }
+        for name, of in turns[core].items():
+            values = [turn["tokens_per_s"] for turn in of]
+            speed = statistics.median(values)
+            row["programs"][name] = {"tokens_per_s": speed, "of_limit": speed / limit, "turns": values}
+            if core is not None:
+                row["programs"][name]["kept"] = speed / rows[0]["programs"][name]["tokens_per_s"]
+        best = max((row["programs"][p.name]["tokens_per_s"] for p in programs if p.name != Tutti.name),
+                   default=None)
+        if best is not None:
+            row["tutti_to_best_peer"] = row["programs"][Tutti.name]["tokens_per_s"] / best
+        rows.append(row)
+    return rows
+
+
+def label(row: dict) -> str:
+    return row["test"] + ("" if row["busy_core"] is None else f", core {row['busy_core']} busy")
 
 
 def number(value: float) -> str:
@@ -157,8 +169,7 @@ def markdown(rows: list[dict], names: list[str], options: argparse.Namespace) ->
         f"{machine['processor'] or 'processor'}, {machine['threads']} threads; limits of this run: read "
         f"{limits['read_gb_s']:.1f} GB/s, int8 {limits['int8_gops']:.0f} Gop/s, bf16 "
         f"{limits['bf16_gflops']:.0f}, float32 {limits['f32_gflops']:.0f} Gflop/s. Tokens per second, "
-        f"medians of {options.turns} turns."
-        + (f" A foreign process kept core {options.busy_core} busy." if options.busy_core is not None else ""),
+        f"medians of {options.turns} turns.",
         "",
     ]
     head = ["file", "test", *names, "limit", "bound by", "Tutti / limit"]
@@ -169,8 +180,10 @@ def markdown(rows: list[dict], names: list[str], options: argparse.Namespace) ->
                              + ["---:"] * (len(head) - len(names) - 4)) + "|"]
     for row in rows:
         programs = row["programs"]
-        cells = [pathlib.Path(row["file"]).stem, row["test"],
-                 *[number(programs[name]["tokens_per_s"]) for name in names],
+        cells = [pathlib.Path(row["file"]).stem, label(row),
+                 *[number(programs[name]["tokens_per_s"])
+                   + (f" ({100 * programs[name]['kept']:.0f} % kept)" if "kept" in programs[name] else "")
+                   for name in names],
                  number(row["limit_tokens_per_s"]), row["bound_by"],
                  f"{100 * programs[Tutti.name]['of_limit']:.0f} %"]
         if peers:
@@ -189,8 +202,10 @@ def svg(rows: list[dict], names: list[str], title: str) -> str:
     top = max(1.0, max(p["of_limit"] for row in rows for p in row["programs"].values()))
     group = BAR * len(names) + GAP
     height = TOP + group * len(rows) + 34
-    x = lambda share: LEFT + PLOT * share / top  # noqa: E731
     out = []
+
+    def x(share):
+        return LEFT + PLOT * share / top
 
     def text(px, py, content, anchor="start", style=""):
         out.append(f'<text x="{px:.1f}" y="{py:.1f}" text-anchor="{anchor}" {style}>'
@@ -210,16 +225,16 @@ def svg(rows: list[dict], names: list[str], title: str) -> str:
     for i, row in enumerate(rows):
         y = TOP + i * group + GAP / 2
         middle = y + BAR * len(names) / 2
-        text(LEFT - 12, middle - 2, row["test"], "end", 'font-weight="bold"')
+        text(LEFT - 12, middle - 2, label(row), "end", 'font-weight="bold"')
         text(LEFT - 12, middle + 12, f"{pathlib.Path(row['file']).stem}, {row['bound_by']}", "end", 'fill="#666"')
         for j, (name, colour) in enumerate(zip(names, COLOURS)):
             program = row["programs"][name]
             bar_y = y + j * BAR
             out.append(f'<rect x="{LEFT}" y="{bar_y:.1f}" width="{x(program["of_limit"]) - LEFT:.1f}" '
                        f'height="{BAR - 2}" fill="{colour}"/>')
-            text(x(program["of_limit"]) + 5, bar_y + BAR - 4,
-                 f"{number(program['tokens_per_s'])} tok/s, {100 * program['of_limit']:.0f} %",
-                 style='stroke="white" stroke-width="3" paint-order="stroke"')
+            value = f"{number(program['tokens_per_s'])} tok/s, {100 * program['of_limit']:.0f} %"
+            for style in ('stroke="white" stroke-width="3"', ""):  # the lines behind stop at the words
+                text(x(program["of_limit"]) + 5, bar_y + BAR - 4, value, style=style)
     width = LEFT + PLOT + RIGHT
     return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
             f'viewBox="0 0 {width} {height}" font-family="Helvetica, Arial, sans-serif" font-size="11">\n'
@@ -237,7 +252,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--tests", default="pp512,tg64", metavar="LIST", help="as for tutti bench")
     parser.add_argument("--turns", type=int, default=3, metavar="N", help="of which the median counts")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), metavar="N")
-    parser.add_argument("--busy-core", type=int, metavar="CORE", help="a foreign process keeps it busy")
+    parser.add_argument("--busy-core", type=int, metavar="CORE",
+                        help="also while a foreign process keeps this core busy")
     parser.add_argument("--before", default="", metavar="COMMAND",
                         help="put before every single run, for example 'taskset -c 0,1'")
     parser.add_argument("--timeout", type=int, default=1800, metavar="SECONDS", help="of a single run")
@@ -268,9 +284,10 @@ def main() -> int:
     try:
         for file in options.files:
             for test in options.tests:
-                rows.append(measure(file, test, programs, options))
-                shown = ", ".join(f"{name} {number(p['tokens_per_s'])}" for name, p in rows[-1]["programs"].items())
-                print(f"{pathlib.Path(file).stem} {test}: {shown}", file=sys.stderr, flush=True)
+                for row in measure(file, test, programs, options):
+                    rows.append(row)
+                    shown = ", ".join(f"{name} {number(p['tokens_per_s'])}" for name, p in row["programs"].items())
+                    print(f"{pathlib.Path(file).stem} {label(row)}: {shown}", file=sys.stderr, flush=True)
     except CompareError as error:
         sys.exit(f"compare.py: {error}")
     table = markdown(rows, names, options)
@@ -278,7 +295,7 @@ def main() -> int:
     if options.markdown:
         options.markdown.write_text(table)
     if options.json:
-        options.json.write_text(json.dumps({"turns": options.turns, "busy_core": options.busy_core, "rows": rows},
+        options.json.write_text(json.dumps({"turns": options.turns, "rows": rows},
                                            indent=1) + "\n")
     if options.plot:
         options.plot.write_text(svg(rows, names, options.title))

@@ -77,9 +77,11 @@ class CompareTest(unittest.TestCase):
 
     def test_a_busy_core(self):
         core = min(os.sched_getaffinity(0))
-        done = self.compare("--tests", "tg4", "--turns", "1", "--busy-core", core)
+        done = self.compare("--tests", "tg4", "--turns", "1", "--busy-core", core, "--json", self.path / "out.json")
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn(f"kept core {core} busy", done.stdout)
+        self.assertIn(f"| tg4, core {core} busy |", done.stdout)
+        idle, busy = (row["programs"]["Tutti"] for row in json.loads((self.path / "out.json").read_text())["rows"])
+        self.assertAlmostEqual(busy["kept"], busy["tokens_per_s"] / idle["tokens_per_s"])
 
 
 if __name__ == "__main__":
