@@ -145,8 +145,8 @@ class MoeStep {
     for (int64_t begin = expert.begin; begin < expert.end; begin += kColumnBlock) {
       const int64_t end = std::min<int64_t>(begin + kColumnBlock, expert.end);
       const auto columns = Columns(columns_, begin, end);
-      MultiplyPair(*context_.strips, w.gate, row, columns, *buffer, gate);
-      MultiplyPair(*context_.strips, w.up, row, columns, *buffer, up);
+      MultiplyPair(*context_.strips, w.gate, row, columns, *buffer, gate, RowOf(w.up, row));
+      MultiplyPair(*context_.strips, w.up, row, columns, *buffer, up, AfterGate(expert, row));
       for (int64_t i = 0; i < end - begin; ++i) {
         float* g = gate + i * kPairRows;
         float* u = up + i * kPairRows;
@@ -155,6 +155,22 @@ class MoeStep {
         Activate(expert, begin + i, row, rows, g, u);
       }
     }
+  }
+
+  static const std::byte* RowOf(const tensor::WeightView& w, int64_t row) {
+    return w.data + row * w.row_stride_bytes;
+  }
+  // What the task after Gate(expert, row) begins with.
+  const std::byte* AfterGate(const Active& expert, int64_t row) const {
+    if (row + kPairRows < inner_) return RowOf(expert.weights->gate, row + kPairRows);
+    const Active* next = &expert + 1;
+    return next < active_.data() + active_.size() ? RowOf(next->weights->gate, 0) : nullptr;
+  }
+  // What follows the expert's product in Down(row), or Down(row) itself.
+  const std::byte* AfterDown(const Active& expert, int64_t row) const {
+    const Active* next = &expert + 1;
+    if (next < active_.data() + active_.size()) return RowOf(next->weights->down, row);
+    return RowOf(active_.front().weights->down, row + kPairRows);
   }
 
   static void AddBias(const float* bias, int64_t count, float* out) {
@@ -196,7 +212,7 @@ class MoeStep {
       for (int64_t begin = expert.begin; begin < expert.end; begin += kColumnBlock) {
         const int64_t end = std::min<int64_t>(begin + kColumnBlock, expert.end);
         MultiplyPair(*context_.strips, w.down, row, Columns(hidden_columns_, begin, end), *buffer,
-                     sums);
+                     sums, AfterDown(expert, row));
         for (int64_t i = 0; i < end - begin; ++i) {
           if (w.down_bias != nullptr) AddBias(w.down_bias + row, rows, sums + i * kPairRows);
           AddWeighted(begin + i, row, rows, sums + i * kPairRows);

@@ -11,6 +11,14 @@ namespace {
 
 StripSource RowsOf(const tensor::WeightView& w, int64_t row) {
   StripSource rows;
+  if (row + kStripRows <= w.rows && w.scales == nullptr) {  // nearly always
+    const std::byte* data = w.data + row * w.row_stride_bytes;
+    for (const std::byte*& p : rows.data) {
+      p = data;
+      data += w.row_stride_bytes;
+    }
+    return rows;
+  }
   for (int64_t i = 0; i < kStripRows; ++i) {
     const int64_t r = std::min(row + i, w.rows - 1);
     rows.data[i] = w.data + r * w.row_stride_bytes;
@@ -46,11 +54,13 @@ int64_t SliceGroups(DType dtype, bool few_columns) {
 
 // Both strips of a pair, one after the other.
 void DotPair(DotFunction dot, const tensor::WeightView& w, int64_t row,
-             std::span<const std::byte* const> columns, float* sums) {
-  const int64_t strip_bytes = kStripRows * w.row_stride_bytes;
+             std::span<const std::byte* const> columns, float* sums, const std::byte* next) {
   for (int64_t i = 0; i < 2 && row < w.rows; ++i, row += kStripRows) {
     StripSource rows = RowsOf(w, row);
-    dot({&rows, w.cols / kQ8GroupSize, strip_bytes, columns.data(),
+    const bool last = i == 1 || row + kStripRows >= w.rows;
+    const int64_t to_next =
+        last && next != nullptr ? next - rows.data[0] : kStripRows * w.row_stride_bytes;
+    dot({&rows, w.cols / kQ8GroupSize, to_next, columns.data(),
          static_cast<int64_t>(columns.size()), sums + i * kStripRows});
   }
 }
@@ -108,9 +118,10 @@ bool HasStrips(const tensor::WeightView& w) {
 }
 
 void MultiplyPair(const StripIsa& isa, const tensor::WeightView& w, int64_t row,
-                  std::span<const std::byte* const> columns, StripPairBuffer& buffer, float* sums) {
+                  std::span<const std::byte* const> columns, StripPairBuffer& buffer, float* sums,
+                  const std::byte* next) {
   if (static_cast<int64_t>(columns.size()) <= isa.dot_columns) {
-    if (const DotFunction dot = isa.dot(w.dtype)) return DotPair(dot, w, row, columns, sums);
+    if (const DotFunction dot = isa.dot(w.dtype)) return DotPair(dot, w, row, columns, sums, next);
   }
   const StripForm form = FormOf(w.dtype);
   const UnpackFunction unpack = isa.unpack(w.dtype);

@@ -132,9 +132,11 @@ bool HasStrips(const tensor::WeightView& w);
 
 // Rows [row, row + 32) of w times all columns, K = w.cols values each:
 //   sums[c][r] = (w x_c)[row + r];  rows behind the last one give repeated sums to be ignored.
-// row is a multiple of 32.
+// row is a multiple of 32. `next`, if not null, is where the rows begin that this thread multiplies
+// next, to prefetch them; else that is row + 32.
 void MultiplyPair(const StripIsa& isa, const tensor::WeightView& w, int64_t row,
-                  std::span<const std::byte* const> columns, StripPairBuffer& buffer, float* sums);
+                  std::span<const std::byte* const> columns, StripPairBuffer& buffer, float* sums,
+                  const std::byte* next = nullptr);
 
 // Per instruction set, in strip_<name>.cc. Null where this build has none.
 const StripIsa* StripIsaAvx512Vnni();
