@@ -35,6 +35,9 @@ Result<MmapFile> MmapFile::Open(const std::filesystem::path& path) {
       return Error(StatusCode::kIo, "{}: cannot map {} bytes: {}", path.string(), info.st_size,
                    std::strerror(error));
     }
+    // Where the system has huge pages for files, weights are read with fewer misses of the address
+    // cache. Only a wish: systems that know none say so, and nothing is lost.
+    ::madvise(data, file.size_, MADV_HUGEPAGE);
     file.data_ = static_cast<const std::byte*>(data);
   }
   ::close(fd);
