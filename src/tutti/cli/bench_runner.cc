@@ -140,8 +140,8 @@ Status CheckAnswer(Engine& engine) {
 
 Result<std::vector<BenchResult>> RunBench(Engine& engine, const BenchPlan& plan,
                                           const std::function<void()>& progress) {
-  os::ThreadPool pool(engine.threads());
-  kernels::LimitsMeter meter(pool);
+  TUTTI_ASSIGN_OR_RETURN(const auto pool, os::ThreadPool::Create(engine.threads()));
+  kernels::LimitsMeter meter(*pool);
   std::vector<BenchResult> results;
   for (const BenchTest& test : plan.tests) {
     TUTTI_ASSIGN_OR_RETURN(BenchResult result, RunTest(engine, plan, test, meter, progress));

@@ -49,7 +49,7 @@ class DoctorCommand final : public Command {
   void Declare(CLI::App& app) override {
     app.add_option("--threads", threads_, "threads to measure with (default: all cores)")
         ->type_name("N")
-        ->check(Between(1, 4096));
+        ->check(Between(1, 1024));
     DeclareJson(app, json_);
     app.footer("Measures for about a second; other programs make the figures smaller.");
   }
@@ -59,8 +59,8 @@ class DoctorCommand final : public Command {
     found.topology = os::ReadTopology(os::RealSystemFiles());
     found.threads = threads_ > 0 ? threads_ : os::DefaultThreads(found.topology);
     found.advice = Advice(found.topology, found.threads);
-    os::ThreadPool pool(found.threads);
-    found.limits = kernels::LimitsMeter(pool).Measure(0.9);
+    TUTTI_ASSIGN_OR_RETURN(const auto pool, os::ThreadPool::Create(found.threads));
+    found.limits = kernels::LimitsMeter(*pool).Measure(0.9);
     if (json_) {
       PrintJson(console, found);
     } else {

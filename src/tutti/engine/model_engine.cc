@@ -71,8 +71,9 @@ Result<std::unique_ptr<Engine>> ModelEngine::Create(format::Checkpoint checkpoin
   engine->kv_type_ = options.half_kv ? kernels::KvType::kF16 : kernels::KvType::kF32;
   TUTTI_RETURN_IF_ERROR(engine->LoadModel(topology.available_memory_bytes));
   TUTTI_RETURN_IF_ERROR(engine->ReserveMemory(options, topology));
-  engine->pool_ = std::make_unique<os::ThreadPool>(
-      options.threads > 0 ? options.threads : os::DefaultThreads(topology));
+  TUTTI_ASSIGN_OR_RETURN(
+      engine->pool_,
+      os::ThreadPool::Create(options.threads > 0 ? options.threads : os::DefaultThreads(topology)));
   engine->kernels_ = std::make_unique<kernels::KernelContext>(
       kernels::KernelContext{.pool = *engine->pool_, .exact = options.exact});
   engine->transformer_ = std::make_unique<model::Transformer>(engine->spec_, engine->weights_,

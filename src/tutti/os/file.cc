@@ -1,6 +1,7 @@
 #include "tutti/os/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,8 +29,20 @@ class Descriptor {
 
 Status IoError(const std::filesystem::path& path, std::string_view what) {
   const int error = errno;
-  const StatusCode code = error == ENOENT ? StatusCode::kNotFound : StatusCode::kIo;
+  const bool absent = error == ENOENT || error == ENOTDIR;
+  const StatusCode code = absent ? StatusCode::kNotFound : StatusCode::kIo;
   return Error(code, "{}: {}: {}", path.string(), what, std::strerror(error));
+}
+
+// Takes the lock of a temporary file, unless another writer has it. A file system without locks
+// counts as locked.
+bool LockedAlone(int fd, const std::filesystem::path& path) {
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) return false;
+  // Its last owner may have renamed or removed it before we had the lock.
+  struct stat locked {};
+  struct stat named {};
+  return ::fstat(fd, &locked) == 0 && ::lstat(path.c_str(), &named) == 0 &&
+         S_ISREG(locked.st_mode) && locked.st_dev == named.st_dev && locked.st_ino == named.st_ino;
 }
 
 }  // namespace
@@ -84,14 +97,19 @@ Result<FileWriter> FileWriter::Create(const std::filesystem::path& path) {
       return file;
     }
   }
-  // A name of its own, also beside what a killed process or another thread left.
+  // Whoever writes holds a lock: a name that can be locked is free, or left by a killed process.
   constexpr int kAttempts = 100;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    file.temporary_ =
-        file.path_.string() + fmt::format(".tmp.{}.{}", static_cast<long>(::getpid()), attempt);
-    file.fd_ = ::open(file.temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (file.fd_ >= 0) return file;
-    if (errno != EEXIST) break;
+    file.temporary_ = file.path_.string() + ".tutti-tmp";
+    if (attempt > 0) file.temporary_ += fmt::format(".{}", attempt);
+    file.fd_ = ::open(file.temporary_.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (file.fd_ >= 0 && LockedAlone(file.fd_, file.temporary_)) {
+      if (::ftruncate(file.fd_, 0) == 0) return file;
+      break;
+    }
+    const bool may_go_on = file.fd_ >= 0 || errno == ELOOP || errno == EISDIR || errno == EACCES;
+    if (file.fd_ >= 0) ::close(std::exchange(file.fd_, -1));
+    if (!may_go_on) break;
   }
   return IoError(path, "cannot create");
 }
@@ -122,6 +140,8 @@ Status FileWriter::Commit() {
   TUTTI_CHECK(fd_ >= 0, "the file is committed");
   // Devices and pipes have nothing to sync and say EINVAL.
   if (::fsync(fd_) != 0 && errno != EINVAL) return IoError(path_, "cannot write");
+  // The second descriptor keeps the lock until the file has its name.
+  const Descriptor lock(::dup(fd_));
   const bool closed = ::close(fd_) == 0;  // network file systems report a full disk here
   fd_ = -1;
   if (closed && temporary_.empty()) return Status();

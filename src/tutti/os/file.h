@@ -15,7 +15,8 @@ namespace tutti::os {
 Result<std::string> ReadFile(const std::filesystem::path& path, size_t limit_bytes);
 
 // Writes a temporary file beside `path`, syncs it and renames it, so that readers see the old file
-// or the whole new one. On failure (full disk included) the old file stays and the temporary goes.
+// or the whole new one. On failure (full disk included) the old file stays and the temporary goes;
+// what a killed process left ("NAME.tutti-tmp"), the next writer of the same file replaces.
 // A symbolic link stays and its target is replaced; what is not a regular file (a device, a pipe)
 // is written to directly and never replaced.
 Status WriteFile(const std::filesystem::path& path, std::string_view content);

@@ -1,7 +1,10 @@
 #include "tutti/os/file.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <fstream>
 
 #include "tutti/os/mmap.h"
@@ -78,6 +81,35 @@ TEST_F(FileTest, AnAbandonedWriterLeavesNothingAndTwoDoNotMeet) {
   EXPECT_EQ(*ReadFile(path, 10), "first");
   const std::filesystem::directory_iterator entries(directory_);
   EXPECT_EQ(std::distance(begin(entries), end(entries)), 1);
+}
+
+TEST_F(FileTest, WhatAKilledWriterLeftIsReplaced) {
+  const auto path = directory_ / "file";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    auto file = FileWriter::Create(path);
+    (void)file->Append("half of something long");
+    std::raise(SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  EXPECT_FALSE(std::filesystem::exists(path));
+  const auto entries = [&] {
+    return std::distance(std::filesystem::directory_iterator(directory_), {});
+  };
+  EXPECT_EQ(entries(), 1);
+  ASSERT_TRUE(WriteFile(path, "whole").ok());
+  EXPECT_EQ(*ReadFile(path, 100), "whole");
+  EXPECT_EQ(entries(), 1);
+}
+
+TEST_F(FileTest, ATemporaryNameThatIsALinkIsNotFollowed) {
+  ASSERT_TRUE(WriteFile(directory_ / "precious", "old").ok());
+  std::filesystem::create_symlink("precious", directory_ / "file.tutti-tmp");
+  ASSERT_TRUE(WriteFile(directory_ / "file", "new").ok());
+  EXPECT_EQ(*ReadFile(directory_ / "precious", 100), "old");
+  EXPECT_EQ(*ReadFile(directory_ / "file", 100), "new");
 }
 
 TEST_F(FileTest, DevicesAreWrittenToAndNeverReplaced) {

@@ -15,7 +15,8 @@ Result<MmapFile> MmapFile::Open(const std::filesystem::path& path) {
   // O_NONBLOCK: opening a pipe without a writer must not wait; for files it means nothing.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
-    const StatusCode code = errno == ENOENT ? StatusCode::kNotFound : StatusCode::kIo;
+    const bool absent = errno == ENOENT || errno == ENOTDIR;
+    const StatusCode code = absent ? StatusCode::kNotFound : StatusCode::kIo;
     return Error(code, "{}: {}", path.string(), std::strerror(errno));
   }
   struct stat info {};

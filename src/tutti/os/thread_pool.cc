@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <system_error>
 #include <utility>
 
 #include "tutti/base/check.h"
@@ -49,6 +50,17 @@ ThreadPool::ThreadPool(int threads) {
   } catch (...) {  // the system gives no more threads: those there are must not wait for ever
     Stop();
     throw;
+  }
+}
+
+Result<std::unique_ptr<ThreadPool>> ThreadPool::Create(int threads) {
+  try {
+    return std::make_unique<ThreadPool>(threads);
+  } catch (const std::system_error& e) {
+    return Error(StatusCode::kResource,
+                 "the system does not give {} threads ({}): lower --threads, or raise the limit of "
+                 "processes or of memory (ulimit -a)",
+                 threads, e.code().message());
   }
 }
 

@@ -6,7 +6,8 @@
 // process costs nothing.
 //
 // Threads: one Run at a time, from one thread; Run must not be nested.
-// Errors: where the system gives too few threads, the constructor throws std::system_error. Run
+// Errors: where the system gives too few threads, Create says so, and the constructor, for tests
+// and benchmarks, throws std::system_error. Run
 // waits for all members and then rethrows the first exception (std::bad_alloc) of any.
 #pragma once
 #include <algorithm>
@@ -18,6 +19,8 @@
 #include <thread>
 #include <vector>
 
+#include "tutti/base/status.h"
+
 namespace tutti::os {
 
 // What Runs took while their times were kept.
@@ -28,6 +31,8 @@ struct RunTimes {
 
 class ThreadPool {
  public:
+  // kResource where the system gives too few threads.
+  static Result<std::unique_ptr<ThreadPool>> Create(int threads);
   // `threads` >= 1 counts the caller; 1 starts none.
   explicit ThreadPool(int threads);
   ThreadPool(const ThreadPool&) = delete;

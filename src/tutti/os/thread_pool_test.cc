@@ -1,7 +1,11 @@
 #include "tutti/os/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <cstdlib>
+#include <fstream>
 #include <numeric>
 
 namespace tutti::os {
@@ -68,6 +72,28 @@ TEST(ThreadPoolTest, TimesAreKeptWhileWanted) {
     EXPECT_EQ(pool.times().run_s, times.run_s);
     EXPECT_EQ(pool.times().busy_s, times.busy_s);
   }
+}
+
+// A child whose address space is full, so that no stack for another thread can be had.
+void CreateWithoutMemory() {
+  std::ifstream file("/proc/self/statm");
+  rlim_t pages = 0;
+  file >> pages;
+  // Room for a few objects, not for a stack.
+  const rlim_t bytes = pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE)) + (2 << 20);
+  const rlimit limit{bytes, bytes};
+  setrlimit(RLIMIT_AS, &limit);
+  const auto pool = ThreadPool::Create(64);  // more than the stacks kept of earlier threads
+  const bool told = !pool.ok() && pool.status().code() == StatusCode::kResource &&
+                    pool.status().message().find("64 threads") != std::string::npos;
+  std::_Exit(told ? 0 : 1);
+}
+
+TEST(ThreadPoolTest, RefusedThreadsAreAnError) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer needs address space of its own";
+#endif
+  EXPECT_EXIT(CreateWithoutMemory(), ::testing::ExitedWithCode(0), "");
 }
 
 TEST(ThreadPoolTest, WakesAfterTheMembersFellAsleep) {
