@@ -61,18 +61,18 @@ Result<std::unique_ptr<KvPool>> KvPool::Create(std::span<const int64_t> bytes_pe
   }
   TUTTI_ASSIGN_OR_RETURN(
       pool->memory_, os::ReservedMemory::Reserve(static_cast<size_t>(pages * pool->page_bytes_)));
-  pool->taken_.resize(static_cast<size_t>(pages));
-  pool->free_.reserve(static_cast<size_t>(pages));
-  for (int64_t id = pages - 1; id >= 0; --id) {
-    pool->free_.push_back(PageId{static_cast<int32_t>(id)});
-  }
+  pool->pages_ = pages;
   return pool;
 }
 
 KvPool::~KvPool() { TUTTI_CHECK(free_.size() == taken_.size(), "a page outlives its pool"); }
 
 PagePin KvPool::Take() {
-  if (free_.empty()) return {};
+  if (free_.empty()) {
+    if (std::ssize(taken_) == pages_) return {};
+    taken_.push_back(true);
+    return PagePin(this, PageId{static_cast<int32_t>(taken_.size() - 1)});
+  }
   const PageId id = free_.back();
   free_.pop_back();
   taken_[static_cast<size_t>(id)] = true;

@@ -17,6 +17,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <span>
 #include <string>
@@ -78,8 +79,8 @@ class KvPool {
   PagePin Take();
 
   int64_t page_bytes() const { return page_bytes_; }
-  int64_t pages() const { return static_cast<int64_t>(taken_.size()); }
-  int64_t free_pages() const { return static_cast<int64_t>(free_.size()); }
+  int64_t pages() const { return pages_; }
+  int64_t free_pages() const { return pages_ - std::ssize(taken_) + std::ssize(free_); }
   // Where layer `layer` begins in a page.
   int64_t LayerOffset(size_t layer) const { return layer_offsets_[layer]; }
   std::byte* Data(PageId id) const {
@@ -97,8 +98,10 @@ class KvPool {
   int64_t page_bytes_ = 0;
   std::vector<int64_t> layer_offsets_;
   os::ReservedMemory memory_;
+  int64_t pages_ = 0;
+  // Only of pages that were ever taken: a large pool must not cost lists as large.
   std::vector<PageId> free_;  // the last one is taken next: the one returned last, still warm
-  std::vector<bool> taken_;   // [pages]
+  std::vector<bool> taken_;   // [pages ever taken], the first ones of the pool
 };
 
 }  // namespace tutti::memory

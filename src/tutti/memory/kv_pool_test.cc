@@ -1,8 +1,10 @@
 #include "tutti/memory/kv_pool.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstring>
+#include <fstream>
 #include <set>
 
 #include "tutti/base/rng.h"
@@ -35,6 +37,24 @@ TEST(KvPoolTest, BudgetBelowOnePageIsAnErrorWithNumbers) {
   EXPECT_EQ(pool.status().code(), StatusCode::kResource);
   EXPECT_NE(pool.status().message().find("100 bytes"), std::string::npos);
   EXPECT_NE(pool.status().message().find("1024 bytes"), std::string::npos);
+}
+
+// Of a pool far larger than memory, only what is used costs anything.
+TEST(KvPoolTest, AGenerousBudgetCostsWhatIsUsed) {
+  const auto resident_bytes = [] {
+    std::ifstream file("/proc/self/statm");
+    int64_t total = 0;
+    int64_t resident = 0;
+    file >> total >> resident;
+    return resident * ::sysconf(_SC_PAGESIZE);
+  };
+  const int64_t before = resident_bytes();
+  const auto pool = PoolOf(int64_t{1} << 28);
+  const PagePin first = pool->Take();
+  const PagePin second = pool->Take();
+  EXPECT_LT(resident_bytes() - before, 16 << 20);
+  EXPECT_EQ(pool->free_pages(), (int64_t{1} << 28) - 2);
+  EXPECT_EQ(pool->CheckIntegrity(), "");
 }
 
 TEST(KvPoolTest, PagesAreDistinctAndComeBack) {
