@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <cctype>
+#include <optional>
 #include <set>
 #include <utility>
 
 #include "tutti/base/json.h"
 #include "tutti/cli/console.h"
+#include "tutti/cli/model_loader.h"
 #include "tutti/cli/suggest.h"
 #include "tutti/os/file.h"
 
@@ -214,6 +216,25 @@ void AppendPaths(std::string_view list, std::vector<fs::path>& paths) {
   }
 }
 
+// The model whose name, or a part of it that one would type ("qwen3" of "Qwen/qwen3:8b"), is near.
+std::optional<std::string> SuggestModel(const std::vector<ListedModel>& models,
+                                        const std::string& wanted) {
+  std::vector<std::string> typed = {std::string(kEmbeddedName)};
+  std::vector<std::string> meant = typed;
+  for (const ListedModel& model : models) {
+    const std::string known = Lower(model.name);
+    const std::string last = known.substr(known.rfind('/') + 1);
+    for (const std::string& form : {known, last, last.substr(0, last.find(':'))}) {
+      typed.push_back(form);
+      meant.push_back(model.name);
+    }
+  }
+  const auto nearest = Suggest(wanted, typed);
+  if (!nearest) return std::nullopt;
+  const auto place = std::find(typed.begin(), typed.end(), *nearest) - typed.begin();
+  return meant[static_cast<size_t>(place)];
+}
+
 }  // namespace
 
 ModelPlaces ModelPlaces::FromEnvironment() {
@@ -275,9 +296,7 @@ Result<ListedModel> FindModel(const std::vector<ListedModel>& models, std::strin
     if (found.size() > 5) names += ", ...";
     return UsageError("'{}' could be {} models: {}", name, found.size(), names);
   }
-  std::vector<std::string> names;
-  for (const ListedModel& model : models) names.push_back(model.name);
-  const auto nearest = Suggest(name, names);
+  const auto nearest = SuggestModel(models, wanted);
   return Error(StatusCode::kNotFound, "there is no model '{}': {}", name,
                nearest ? fmt::format("did you mean '{}'?", *nearest)
                        : std::string("give a .gguf file, a model folder or a name that 'tutti "

@@ -8,6 +8,7 @@
 
 #include "tutti/cli/embedded_model.h"
 #include "tutti/cli/model_list.h"
+#include "tutti/cli/suggest.h"
 #include "tutti/format/gguf_reader.h"
 #include "tutti/text/tokenizer_files.h"
 
@@ -57,6 +58,21 @@ Status NoEmbeddedModel() {
       "shows");
 }
 
+Status NoSuchFile(const fs::path& path) {
+  std::vector<std::string> names;
+  std::error_code error;
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  constexpr size_t kMaxNames = 1000;
+  for (fs::directory_iterator it(folder, error);
+       !error && it != fs::directory_iterator() && names.size() < kMaxNames; it.increment(error)) {
+    names.push_back(it->path().filename().string());
+  }
+  const auto nearest = Suggest(path.filename().string(), names);
+  return Error(StatusCode::kNotFound, "there is no file '{}': {}", path.string(),
+               nearest ? fmt::format("did you mean '{}'?", (path.parent_path() / *nearest).string())
+                       : std::string("'tutti list' shows what is here"));
+}
+
 Result<VocabSpec> VocabOf(format::Checkpoint checkpoint, const std::string& name) {
   if (checkpoint.vocab == nullptr) {
     return DataError("{} has no vocabulary: give the folder or the file of its tokenizer", name);
@@ -87,8 +103,7 @@ Result<ModelChoice> ChooseModel(const std::string& model) {
     return ModelChoice{true, {}, std::string(kEmbeddedName)};
   }
   if (LooksLikePath(model)) {
-    return Error(StatusCode::kNotFound, "there is no file '{}': 'tutti list' shows what is here",
-                 model);
+    return NoSuchFile(model);
   }
   TUTTI_ASSIGN_OR_RETURN(const ListedModel found,
                          FindModel(ListModels(ModelPlaces::FromEnvironment()), model));

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <fstream>
 
+#include "tutti/format/checkpoint.h"
+
 namespace tutti {
 namespace {
 
@@ -37,8 +39,28 @@ TEST(EngineTest, DescribesItself) {
   const EngineCosts costs = engine->costs();
   EXPECT_EQ(costs.kv_bytes_per_token, 3 * 2 * (48 + 48) * 4);
   EXPECT_GT(costs.parameters, costs.per_token.weights());
-  EXPECT_EQ(costs.weight_bytes, costs.parameters * 2);  // BF16
   EXPECT_EQ(costs.converted_bytes, 0);
+  const auto checkpoint = format::OpenCheckpoint(Model("qwen3_moe"));
+  ASSERT_TRUE(checkpoint.ok());
+  int64_t matrices = 0;
+  for (const auto& [name, view] : checkpoint->tensors) {
+    if (view.shape.rank > 1) matrices += view.shape.elements();
+  }
+  EXPECT_EQ(costs.weight_bytes, matrices * 2);  // BF16
+}
+
+// Norms, biases and sinks are numbers of the model too.
+TEST(EngineTest, ParametersAreAllThatTheCheckpointHas) {
+  for (const char* name :
+       {"qwen3_moe", "llama_odd", "gpt_oss_odd", "deepseek_v3_odd", "qwen2_moe_odd", "glm4_moe"}) {
+    const auto engine = Load(name, {.threads = 1});
+    const auto checkpoint = format::OpenCheckpoint(Model(name));
+    ASSERT_TRUE(checkpoint.ok());
+    int64_t numbers = 0;
+    for (const auto& [tensor, view] : checkpoint->tensors) numbers += view.shape.elements();
+    EXPECT_EQ(engine->costs().parameters, numbers) << name;
+    EXPECT_LE(engine->costs().per_token.weights(), numbers) << name;
+  }
 }
 
 TEST(EngineTest, HalfPrecisionKeysAndValuesAreHalfAsLargeAndClose) {

@@ -332,15 +332,18 @@ class Sum {
   explicit Sum(Measure measure) : measure_(measure) {}
 
   int64_t Of(const WeightView& view) const { return view.empty() ? 0 : measure_(view); }
+  int64_t Of(const std::vector<float>& vector) const { return measure_(vector); }
 
-  // FeedForwardWeights or kernels::ExpertWeights.
-  template <typename T>
-  int64_t OfFeedForward(const T& f) const {
-    return Of(f.gate) + Of(f.up) + Of(f.down);
+  int64_t Of(const FeedForwardWeights& f) const {
+    return Of(f.gate) + Of(f.up) + Of(f.down) + Of(f.gate_bias) + Of(f.up_bias) + Of(f.down_bias);
   }
 
   int64_t Of(const AttentionWeights& a) const {
     int64_t sum = Of(a.q) + Of(a.k) + Of(a.v) + Of(a.o) + Of(a.q_down) + Of(a.kv_down);
+    for (const auto* vector : {&a.q_bias, &a.k_bias, &a.v_bias, &a.o_bias, &a.q_norm, &a.k_norm,
+                               &a.sinks, &a.q_down_norm, &a.kv_down_norm}) {
+      sum += Of(*vector);
+    }
     for (const WeightView& view : a.k_up) sum += Of(view);
     for (const WeightView& view : a.v_up) sum += Of(view);
     return sum;
@@ -348,22 +351,27 @@ class Sum {
 
   // Without the routed experts.
   int64_t Of(const LayerWeights& layer) const {
-    return Of(layer.attention) + OfFeedForward(layer.dense) + Of(layer.moe.router) +
-           OfFeedForward(layer.moe.shared) + Of(layer.moe.shared_router);
+    const MoeWeights& moe = layer.moe;
+    return Of(layer.attention_norm) + Of(layer.attention) + Of(layer.ffn_norm) + Of(layer.dense) +
+           Of(moe.router) + Of(moe.router_bias) + Of(moe.selection_bias) + Of(moe.shared) +
+           Of(moe.shared_router);
   }
 
   // The first `count` of them, or all there are.
   int64_t OfExperts(const LayerWeights& layer, int64_t count) const {
+    const MoeWeights& moe = layer.moe;
     int64_t sum = 0;
-    const int64_t experts = std::min<int64_t>(count, std::ssize(layer.moe.experts));
-    for (int64_t e = 0; e < experts; ++e) {
-      sum += OfFeedForward(layer.moe.experts[static_cast<size_t>(e)]);
+    const size_t experts = std::min(static_cast<size_t>(count), moe.experts.size());
+    for (size_t e = 0; e < experts; ++e) {
+      sum += Of(moe.experts[e].gate) + Of(moe.experts[e].up) + Of(moe.experts[e].down);
     }
+    const size_t biases = moe.expert_biases.size() / std::max<size_t>(1, moe.experts.size());
+    for (size_t i = 0; i < experts * biases; ++i) sum += Of(moe.expert_biases[i]);
     return sum;
   }
 
   int64_t OfAll(const Weights& weights) const {
-    int64_t sum = Of(weights.embedding);
+    int64_t sum = Of(weights.embedding) + Of(weights.output_norm);
     if (weights.output.data != weights.embedding.data) sum += Of(weights.output);
     for (const LayerWeights& layer : weights.layers) {
       sum += Of(layer) + OfExperts(layer, INT64_MAX);
@@ -375,21 +383,32 @@ class Sum {
   Measure measure_;
 };
 
+// The small vectors are floats of our own: parameters, but not counted among what is read.
 int64_t BytesOf(const WeightView& view) { return view.ReadBytes(); }
 int64_t NumbersOf(const WeightView& view) { return view.rows * view.cols; }
 int64_t Int8NumbersOf(const WeightView& view) {
   return InfoOf(view.dtype).block_size > 1 ? NumbersOf(view) : 0;
 }
+template <int64_t (*kOfView)(const WeightView&)>
+struct OfMatrices {
+  int64_t operator()(const WeightView& view) const { return kOfView(view); }
+  int64_t operator()(const std::vector<float>&) const { return 0; }
+};
+struct OfAllNumbers {
+  int64_t operator()(const WeightView& view) const { return NumbersOf(view); }
+  int64_t operator()(const std::vector<float>& vector) const { return std::ssize(vector); }
+};
 
 }  // namespace
 
-int64_t Weights::TotalBytes() const { return Sum(BytesOf).OfAll(*this); }
-int64_t Weights::Parameters() const { return Sum(NumbersOf).OfAll(*this); }
+int64_t Weights::TotalBytes() const { return Sum(OfMatrices<BytesOf>()).OfAll(*this); }
+int64_t Weights::Parameters() const { return Sum(OfAllNumbers()).OfAll(*this); }
 
 TokenCosts Weights::CostsPerToken(const ModelSpec& spec) const {
   const auto part = [](const auto& measure) {
-    WeightCosts costs{.bytes = measure(Sum(BytesOf)), .int8_weights = measure(Sum(Int8NumbersOf))};
-    costs.float_weights = measure(Sum(NumbersOf)) - costs.int8_weights;
+    WeightCosts costs{.bytes = measure(Sum(OfMatrices<BytesOf>())),
+                      .int8_weights = measure(Sum(OfMatrices<Int8NumbersOf>()))};
+    costs.float_weights = measure(Sum(OfMatrices<NumbersOf>())) - costs.int8_weights;
     return costs;
   };
   TokenCosts costs;

@@ -73,10 +73,10 @@ struct Weights {
   WeightView output;               // [vocab_size, dim], the embedding where tied
   std::vector<std::vector<std::byte>> owned;
 
-  // Over all matrices.
+  // Bytes of all matrices, and all numbers.
   int64_t TotalBytes() const;
   int64_t Parameters() const;
-  // Over those that one token is multiplied with.
+  // Of the matrices that one token is multiplied with.
   TokenCosts CostsPerToken(const ModelSpec& spec) const;
 };
 
