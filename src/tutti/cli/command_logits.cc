@@ -11,6 +11,7 @@
 #include "tutti/cli/progress.h"
 #include "tutti/cli/scoring.h"
 #include "tutti/format/safetensors.h"
+#include "tutti/os/file.h"
 
 namespace tutti::cli {
 namespace {
@@ -30,21 +31,16 @@ class LogitsCommand final : public Command {
 
   Status Run(Console& console) override {
     TUTTI_ASSIGN_OR_RETURN(const TokenIds ids, ParseIds(ids_));
-    model_.engine.context = static_cast<int32_t>(ids.size());
     model_.engine.exact = !fast_;  // who asks for numbers compares them
     TUTTI_ASSIGN_OR_RETURN(const LoadedModel loaded, LoadModel(model_.model, model_.engine));
     const auto rows = static_cast<int64_t>(ids.size());
     const int64_t cols = loaded.engine->spec().vocab_size;
-    std::vector<float> logits;
-    logits.reserve(static_cast<size_t>(rows * cols));
-    TUTTI_RETURN_IF_ERROR(Compute(*loaded.engine, ids, console, logits));
-
-    tensor::TensorView view;
-    view.shape.dims = {rows, cols};
-    view.shape.rank = 2;
-    view.data = reinterpret_cast<const std::byte*>(logits.data());
-    view.size_bytes = logits.size() * sizeof(float);
-    TUTTI_RETURN_IF_ERROR(format::WriteSafetensors(out_, {{"logits", view}}));
+    TUTTI_RETURN_IF_ERROR(CheckIds(ids, loaded.engine->spec()));
+    if (rows > loaded.engine->context()) {
+      return Error(StatusCode::kResource, "--ids has {} tokens, the context holds {}: give fewer",
+                   rows, loaded.engine->context());
+    }
+    TUTTI_RETURN_IF_ERROR(Write(*loaded.engine, ids, console));
     if (json_) {
       console.Print("{{\"file\": {}, \"rows\": {}, \"vocabulary\": {}}}\n", JsonString(out_), rows,
                     cols);
@@ -53,15 +49,23 @@ class LogitsCommand final : public Command {
   }
 
  private:
-  static Status Compute(Engine& engine, const TokenIds& ids, Console& console,
-                        std::vector<float>& logits) {
-    TUTTI_ASSIGN_OR_RETURN(const SequenceId sequence, engine.NewSequence());
-    Progress progress(console, "logits", static_cast<int64_t>(ids.size()));
-    return ForEachLogits(engine, sequence, ids, 0, [&](std::span<const float> rows) {
-      logits.insert(logits.end(), rows.begin(), rows.end());
-      progress.Update(static_cast<int64_t>(logits.size()) / engine.spec().vocab_size);
-      return Status();
-    });
+  // Rows go to the file as they come: all of them may be larger than memory.
+  Status Write(Engine& engine, const TokenIds& ids, Console& console) const {
+    const int64_t cols = engine.spec().vocab_size;
+    tensor::TensorView view;
+    view.shape = {{std::ssize(ids), cols}, 2};
+    view.size_bytes = ids.size() * static_cast<size_t>(cols) * sizeof(float);
+    TUTTI_ASSIGN_OR_RETURN(os::FileWriter file, os::FileWriter::Create(out_));
+    TUTTI_RETURN_IF_ERROR(file.Append(format::SafetensorsHeader({{"logits", view}})));
+    Progress progress(console, "logits", std::ssize(ids));
+    int64_t done = 0;
+    const auto take = [&](std::span<const float> rows) -> Status {
+      done += std::ssize(rows) / cols;
+      progress.Update(done);
+      return file.Append({reinterpret_cast<const char*>(rows.data()), rows.size_bytes()});
+    };
+    TUTTI_RETURN_IF_ERROR(ForEachLogits(engine, ids, 0, take));
+    return file.Commit();
   }
 
   ModelOptions model_;

@@ -32,16 +32,9 @@ struct Sums {
   }
 };
 
-}  // namespace
-
-Status ForEachLogits(Engine& engine, SequenceId sequence, std::span<const TokenId> ids,
+Status AppendAndTake(Engine& engine, SequenceId sequence, std::span<const TokenId> ids,
                      size_t first, const std::function<Status(std::span<const float> rows)>& take) {
   const int64_t vocab_size = engine.spec().vocab_size;
-  for (const TokenId id : ids) {
-    if (id < 0 || id >= vocab_size) {
-      return DataError("token {} is not in the model's vocabulary of {} tokens", id, vocab_size);
-    }
-  }
   const auto rows = static_cast<size_t>(
       std::max<int64_t>(kLogitBytes / (vocab_size * static_cast<int64_t>(sizeof(float))), 16));
   for (size_t begin = 0; begin < ids.size();) {
@@ -57,6 +50,16 @@ Status ForEachLogits(Engine& engine, SequenceId sequence, std::span<const TokenI
     begin = end;
   }
   return {};
+}
+
+}  // namespace
+
+Status ForEachLogits(Engine& engine, std::span<const TokenId> ids, size_t first,
+                     const std::function<Status(std::span<const float> rows)>& take) {
+  TUTTI_ASSIGN_OR_RETURN(const SequenceId sequence, engine.NewSequence());
+  const Status status = AppendAndTake(engine, sequence, ids, first, take);
+  engine.EndSequence(sequence);
+  return status;
 }
 
 double NegativeLogLikelihood(std::span<const float> logits, TokenId target) {
@@ -80,33 +83,33 @@ Result<Perplexity> ComputePerplexity(
     return DataError("the text has {} tokens, one window needs {}: lower --context", ids.size(),
                      context);
   }
-  if (max_windows >= 0) windows = std::min(windows, max_windows);
-  TUTTI_ASSIGN_OR_RETURN(const SequenceId sequence, engine.NewSequence());
   const auto vocab_size = static_cast<size_t>(engine.spec().vocab_size);
+  for (const TokenId id : ids) {
+    if (id >= 0 && static_cast<size_t>(id) < vocab_size) continue;
+    return DataError("token {} is not in the model's vocabulary of {} tokens", id, vocab_size);
+  }
+  if (max_windows >= 0) windows = std::min(windows, max_windows);
   Sums sums;
   for (int64_t window = 0; window < windows; ++window) {
     const auto tokens = ids.subspan(static_cast<size_t>(window) * size, size);
     TokenIds input(tokens.begin(), tokens.end() - 1);  // nothing is after the last one
     if (bos != kNoToken) input.front() = bos;
-    engine.Truncate(sequence, 0);
     size_t position = size / 2;
-    TUTTI_RETURN_IF_ERROR(
-        ForEachLogits(engine, sequence, input, position, [&](std::span<const float> rows) {
-          for (; !rows.empty(); rows = rows.subspan(vocab_size)) {
-            const double nll = NegativeLogLikelihood(rows.first(vocab_size), tokens[++position]);
-            if (!std::isfinite(nll)) {
-              return DataError("the logits at token {} of window {} are not numbers", position - 1,
-                               window);
-            }
-            sums.nll += nll;
-            sums.nll_squared += nll * nll;
-            ++sums.tokens;
-          }
-          return Status();
-        }));
+    TUTTI_RETURN_IF_ERROR(ForEachLogits(engine, input, position, [&](std::span<const float> rows) {
+      for (; !rows.empty(); rows = rows.subspan(vocab_size)) {
+        const double nll = NegativeLogLikelihood(rows.first(vocab_size), tokens[++position]);
+        if (!std::isfinite(nll)) {
+          return DataError("the logits at token {} of window {} are not numbers", position - 1,
+                           window);
+        }
+        sums.nll += nll;
+        sums.nll_squared += nll * nll;
+        ++sums.tokens;
+      }
+      return Status();
+    }));
     if (report) report(window + 1, sums.Measure());
   }
-  engine.EndSequence(sequence);
   return sums.Measure();
 }
 

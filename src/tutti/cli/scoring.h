@@ -12,10 +12,10 @@
 
 namespace tutti::cli {
 
-// Appends `ids` to the sequence and hands on the logits of positions first, first + 1, ... of them
-// in order, some rows [n, vocab_size] at a time, so that no more than a few dozen MB are alive.
-Status ForEachLogits(Engine& engine, SequenceId sequence, std::span<const TokenId> ids,
-                     size_t first, const std::function<Status(std::span<const float> rows)>& take);
+// Computes `ids` in a sequence of their own and hands on the logits of positions first, first + 1,
+// ... in order, some rows [n, vocab_size] at a time, so that no more than a few dozen MB are alive.
+Status ForEachLogits(Engine& engine, std::span<const TokenId> ids, size_t first,
+                     const std::function<Status(std::span<const float> rows)>& take);
 
 // Negative log-likelihood of `target` under softmax(logits), in nats. NaN where the logits are not
 // numbers.

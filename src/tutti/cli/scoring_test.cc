@@ -91,12 +91,25 @@ TEST(Perplexity, TooShortTextsAndForeignIdsAreErrors) {
             StatusCode::kData);
 }
 
+TEST(Perplexity, NoSequenceStaysOpenAfterAnError) {
+  FakeEngine engine(20, 64);
+  const TokenIds ids = Text(engine, 64);
+  // The context is full in the middle of the window.
+  EXPECT_EQ(ComputePerplexity(engine, TokenIds(200, 1), 100, -1, kNoToken, {}).status().code(),
+            StatusCode::kResource);
+  EXPECT_EQ(engine.sequences(), 0u);
+  const auto refuse = [](std::span<const float>) { return DataError("enough"); };
+  EXPECT_FALSE(ForEachLogits(engine, ids, 0, refuse).ok());
+  EXPECT_EQ(engine.sequences(), 0u);
+  EXPECT_TRUE(ComputePerplexity(engine, ids, 16, -1, kNoToken, {}).ok());
+  EXPECT_EQ(engine.sequences(), 0u);
+}
+
 TEST(ForEachLogits, HandsOnEveryPositionOnce) {
   FakeEngine engine(20, 2000);
   const TokenIds ids = Text(engine, 1500);
-  const SequenceId sequence = engine.NewSequence().value();
   std::vector<float> all;
-  ASSERT_TRUE(ForEachLogits(engine, sequence, ids, 0, [&](std::span<const float> rows) {
+  ASSERT_TRUE(ForEachLogits(engine, ids, 0, [&](std::span<const float> rows) {
                 all.insert(all.end(), rows.begin(), rows.end());
                 return Status();
               }).ok());

@@ -203,8 +203,8 @@ Result<Safetensors> OpenSafetensorsBytes(std::span<const std::byte> bytes, std::
   return file;
 }
 
-Status WriteSafetensors(const std::filesystem::path& path, const tensor::TensorMap& tensors,
-                        const std::map<std::string, std::string, std::less<>>& metadata) {
+std::string SafetensorsHeader(const tensor::TensorMap& tensors,
+                              const std::map<std::string, std::string, std::less<>>& metadata) {
   json::object header;
   if (!metadata.empty()) {
     json::object& object = header[kMetadataKey].emplace_object();
@@ -223,14 +223,19 @@ Status WriteSafetensors(const std::filesystem::path& path, const tensor::TensorM
   }
   std::string text = json::serialize(header);
   text.resize(RoundUp<size_t>(text.size(), 8), ' ');
-  std::string file;
-  file.reserve(kLengthBytes + text.size() + offset);
-  for (int i = 0; i < 8; ++i) file += static_cast<char>(text.size() >> (8 * i) & 0xff);
-  file += text;
+  std::string length;
+  for (int i = 0; i < 8; ++i) length += static_cast<char>(text.size() >> (8 * i) & 0xff);
+  return length + text;
+}
+
+Status WriteSafetensors(const std::filesystem::path& path, const tensor::TensorMap& tensors,
+                        const std::map<std::string, std::string, std::less<>>& metadata) {
+  TUTTI_ASSIGN_OR_RETURN(os::FileWriter file, os::FileWriter::Create(path));
+  TUTTI_RETURN_IF_ERROR(file.Append(SafetensorsHeader(tensors, metadata)));
   for (const auto& [name, view] : tensors) {
-    file.append(reinterpret_cast<const char*>(view.data), view.size_bytes);
+    TUTTI_RETURN_IF_ERROR(file.Append({reinterpret_cast<const char*>(view.data), view.size_bytes}));
   }
-  return os::WriteFile(path, file);
+  return file.Commit();
 }
 
 }  // namespace tutti::format

@@ -36,6 +36,10 @@ struct Safetensors {
 // `name` stands in front of messages: the file's name.
 Result<Safetensors> OpenSafetensorsBytes(std::span<const std::byte> bytes, std::string_view name);
 
+// What stands in front of the data of these tensors, whose own data need not be there yet.
+std::string SafetensorsHeader(const tensor::TensorMap& tensors,
+                              const std::map<std::string, std::string, std::less<>>& metadata = {});
+
 // Writes all tensors in the order of their names, data aligned to 8 bytes; atomic (a temporary
 // file, then a rename). The dtypes must be plain numbers.
 Status WriteSafetensors(const std::filesystem::path& path, const tensor::TensorMap& tensors,
