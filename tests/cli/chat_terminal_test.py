@@ -214,6 +214,25 @@ def test_interrupted_while_waiting_for_input():
     check(run.wait(timeout=60) == 130, f"Ctrl-C while waiting gives {run.returncode}")
 
 
+def test_interrupted_chat_of_a_pipe():
+    # Nobody is at the keyboard to ask on: Ctrl-C during an answer ends the program.
+    pipe = NarrowPipe()
+    chat = subprocess.Popen([PROGRAM, "chat", "--ignore-eos", "--temperature", "0", "story"],
+                            stdin=subprocess.PIPE, stdout=pipe.writer, stderr=subprocess.PIPE)
+    chat.stdin.write(b"The king\nThe queen\n")
+    chat.stdin.flush()
+    pipe.wait_until_stuck()
+    chat.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    pipe.open_up()
+    try:
+        check(chat.wait(timeout=60) == 130, f"Ctrl-C during a piped chat gives {chat.returncode}")
+    except subprocess.TimeoutExpired:
+        check(False, "Ctrl-C does not end a chat that reads from a pipe")
+        chat.kill()
+    chat.stdin.close()
+
+
 def test_no_color():
     run = Terminal("run", "--max-tokens", "2", "story", "Once upon", NO_COLOR="1")
     run.exit_code("run", 0)

@@ -154,11 +154,14 @@ class Chat {
       console_.Write(piece);
       (void)console_.Flush();
     });
+    // At a terminal Ctrl-C ends the answer; whoever reads from a pipe is not there to ask again.
+    const bool ends = Interrupted() && !console_.stdin_is_terminal();
     ClearInterrupt();
     if (!result.ok()) return Recover(result.status());
     const Generated& generated = *result;
     if (!generated.text.ends_with('\n')) console_.Write("\n");
     TUTTI_RETURN_IF_ERROR(console_.Flush());
+    if (ends) return InterruptedError();
     if (builder_.has_template()) messages_.push_back({"assistant", generated.text});
     if (generated.reason == FinishReason::kContextFull) {
       console_.Say("The context of {} tokens is full: /clear makes room.",
@@ -200,11 +203,11 @@ void SayAnswerSpeed(Console& console, const Generated& generated) {
               speed(answered, generated.decode_seconds));
 }
 
-Status RunChat(Console& console, const ModelOptions& model, const AnswerOptions& answer,
-               bool verbose) {
+Status RunChat(Console& console, const ModelOptions& model, AnswerOptions answer, bool verbose) {
   WarnOfSlowKernels(console);
   if (verbose) SayKernels(console);
   TUTTI_ASSIGN_OR_RETURN(LoadedModel loaded, LoadModel(model.model, model.engine));
+  TUTTI_RETURN_IF_ERROR(answer.TakeDefaultsOf(loaded.engine->metadata()));
   TUTTI_RETURN_IF_ERROR(loaded.tokenizer_status);
   TUTTI_ASSIGN_OR_RETURN(PromptBuilder builder,
                          PromptBuilder::Create(*loaded.tokenizer, answer.raw));

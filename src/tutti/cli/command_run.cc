@@ -47,6 +47,7 @@ class RunCommand final : public Command {
     app.add_flag("-v,--verbose", verbose_, "instruction sets and speeds on stderr");
     app.footer(
         "A model with a chat template answers, others (and --raw) continue the text.\n"
+        "Sampling defaults: the model's generation_config.json, then those shown above.\n"
         "A single argument with a space in it is a PROMPT for the model inside ('story').");
   }
 
@@ -66,6 +67,7 @@ class RunCommand final : public Command {
     }
     WarnOfSlowKernels(console);
     TUTTI_ASSIGN_OR_RETURN(LoadedModel loaded, LoadModel(model_.model, model_.engine));
+    TUTTI_RETURN_IF_ERROR(CheckIds(prompt, loaded.engine->spec()));
     TUTTI_RETURN_IF_ERROR(Prepare(loaded, prompt));
     return Answer(loaded, prompt, console);
   }
@@ -103,6 +105,9 @@ class RunCommand final : public Command {
   // The prompt's ids, and the settings that depend on the model.
   Status Prepare(const LoadedModel& loaded, TokenIds& prompt) {
     GenerateOptions& generate = answer_.generate;
+    if (ids_given_->count() == 0) {
+      TUTTI_RETURN_IF_ERROR(answer_.TakeDefaultsOf(loaded.engine->metadata()));
+    }
     if (ids_given_->count() == 0 || (!print_ids_ && !json_) || !generate.stop.empty()) {
       TUTTI_RETURN_IF_ERROR(loaded.tokenizer_status);
     }
@@ -217,7 +222,8 @@ class ChatCommand final : public Command {
     app.add_flag("-v,--verbose", verbose_, "instruction sets and speeds on stderr");
     app.footer(
         "/help shows the commands. A line that ends in \\ goes on, \"\"\" begins and ends a\n"
-        "block of lines. Ctrl-C stops the answer, Ctrl-D ends the conversation.");
+        "block of lines. Ctrl-C stops the answer, Ctrl-D ends the conversation.\n"
+        "Sampling defaults: the model's generation_config.json, then those shown above.");
   }
 
   Status Run(Console& console) override {

@@ -29,7 +29,8 @@ class TokenizeCommand final : public Command {
     app.add_flag("--jsonl", jsonl_, "each line of input {\"text\"} gives a line {\"ids\"}");
     DeclareJson(app, json_);
     app.footer(
-        "A --jsonl line may also say \"add_special\" and \"parse_special\" (true or false).");
+        "A --jsonl line may also say \"add_special\" and \"parse_special\" (true or false);\n"
+        "empty lines are passed over.");
   }
 
   Status Run(Console& console) override {

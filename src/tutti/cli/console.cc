@@ -1,9 +1,11 @@
 #include "tutti/cli/console.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -12,15 +14,28 @@
 namespace tutti::cli {
 namespace {
 
-volatile std::sig_atomic_t g_interrupts = 0;  // written by the signal handler only
+// The handler may run on any thread.
+std::atomic<bool> g_interrupted = false;
+static_assert(std::atomic<bool>::is_always_lock_free);
+// A byte wakes whoever waits for input, also one who looked at the flag just before the signal.
+int g_wake[2] = {-1, -1};
 
 extern "C" void HandleInterrupt(int) {
-  if (g_interrupts != 0) {
+  const int error = errno;
+  if (g_interrupted.exchange(true)) {
     // As if it had never been caught; shells report 130.
     std::signal(SIGINT, SIG_DFL);
     std::raise(SIGINT);
   }
-  g_interrupts = 1;
+  // A full pipe wakes too.
+  [[maybe_unused]] const ssize_t written = ::write(g_wake[1], "", 1);
+  errno = error;
+}
+
+void DrainWake() {
+  char bytes[16];
+  while (::read(g_wake[0], bytes, sizeof bytes) > 0) {
+  }
 }
 
 // Returns 0 or the errno that stopped it.
@@ -91,6 +106,7 @@ void OpenStandardDescriptors() {
 }
 
 void CatchInterrupt() {
+  if (::pipe2(g_wake, O_CLOEXEC | O_NONBLOCK) != 0) g_wake[0] = g_wake[1] = -1;
   struct sigaction action {};
   action.sa_handler = HandleInterrupt;
   sigemptyset(&action.sa_mask);
@@ -98,8 +114,24 @@ void CatchInterrupt() {
   sigaction(SIGINT, &action, nullptr);
 }
 
-bool Interrupted() { return g_interrupts != 0; }
-void ClearInterrupt() { g_interrupts = 0; }
+bool Interrupted() { return g_interrupted.load(); }
+void ClearInterrupt() {
+  DrainWake();
+  g_interrupted.store(false);
+}
+
+bool WaitForInput() {
+  pollfd watched[] = {{STDIN_FILENO, POLLIN, 0}, {g_wake[0], POLLIN, 0}};
+  while (!Interrupted()) {
+    // What is no file, or is closed, is left to the read that follows.
+    const int ready = ::poll(watched, 2, -1);
+    if (ready < 0 && errno != EINTR) return true;
+    if (ready > 0 && watched[0].revents != 0) return !Interrupted();
+    if (ready > 0 && !Interrupted()) DrainWake();  // of a signal that was seen and cleared
+  }
+  return false;
+}
+
 Status InterruptedError() { return Error(StatusCode::kCancelled, "interrupted"); }
 
 }  // namespace tutti::cli

@@ -71,6 +71,8 @@ void OpenStandardDescriptors();
 void CatchInterrupt();
 bool Interrupted();
 void ClearInterrupt();
+// Waits until standard input can be read without waiting; false on Ctrl-C, whenever it came.
+bool WaitForInput();
 // The error of a loop that saw the flag.
 Status InterruptedError();
 

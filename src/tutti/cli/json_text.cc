@@ -5,34 +5,10 @@
 #include <boost/json.hpp>
 #include <cmath>
 
+#include "tutti/base/utf8.h"
+
 namespace tutti::cli {
 namespace {
-
-// Bytes of the UTF-8 character at the front of `text`, 0 where it is none (Unicode 15, table 3-7).
-size_t CharacterBytes(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return 1;
-  size_t size = 0;
-  unsigned char low = 0x80;
-  unsigned char high = 0xbf;
-  if (first >= 0xc2 && first <= 0xdf) {
-    size = 2;
-  } else if (first >= 0xe0 && first <= 0xef) {
-    size = 3;
-    if (first == 0xe0) low = 0xa0;
-    if (first == 0xed) high = 0x9f;
-  } else if (first >= 0xf0 && first <= 0xf4) {
-    size = 4;
-    if (first == 0xf0) low = 0x90;
-    if (first == 0xf4) high = 0x8f;
-  }
-  if (size == 0 || text.size() < size || byte(1) < low || byte(1) > high) return 0;
-  for (size_t i = 2; i < size; ++i) {
-    if (byte(i) < 0x80 || byte(i) > 0xbf) return 0;
-  }
-  return size;
-}
 
 // The number of a character beyond ASCII that some readers of lines take for the end of a line, or
 // some terminals for a command: U+0080 to U+009F, U+2028, U+2029. 0 for any other.
@@ -98,7 +74,7 @@ void Append(const boost::json::value& value, std::string& out) {
 std::string JsonString(std::string_view text) {
   std::string out = "\"";
   while (!text.empty()) {
-    const size_t size = CharacterBytes(text);
+    const size_t size = Utf8Length(text);
     const char c = text.front();
     if (size == 0) {
       out += "\xef\xbf\xbd";

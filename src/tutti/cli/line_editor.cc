@@ -60,7 +60,7 @@ class Keyboard {
   static int Read() {
     char c = 0;
     while (true) {
-      if (Interrupted()) return -2;
+      if (!WaitForInput()) return -2;
       const ssize_t n = ::read(STDIN_FILENO, &c, 1);
       if (n == 1) return static_cast<unsigned char>(c);
       if (n == 0 || errno != EINTR) return -1;

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -30,6 +31,27 @@ Result<std::pair<TokenId, float>> ParseBias(const std::string& text) {
   return std::pair(id, bias);
 }
 
+// What a model may say about how its answers are to be chosen.
+struct ModelDefault {
+  std::string_view hugging_face;  // of generation_config.json
+  std::string_view gguf;
+  double low;
+  double high;
+  void (*set)(SamplingSpec& sampling, double value);
+};
+constexpr std::array<ModelDefault, 5> kModelDefaults = {{
+    {"generation.temperature", "general.sampling.temp", 0, 100,
+     [](SamplingSpec& s, double value) { s.temperature = static_cast<float>(value); }},
+    {"generation.top_k", "general.sampling.top_k", 0, INT32_MAX,
+     [](SamplingSpec& s, double value) { s.top_k = static_cast<int32_t>(value); }},
+    {"generation.top_p", "general.sampling.top_p", 0, 1,
+     [](SamplingSpec& s, double value) { s.top_p = static_cast<float>(value); }},
+    {"generation.min_p", "general.sampling.min_p", 0, 1,
+     [](SamplingSpec& s, double value) { s.min_p = static_cast<float>(value); }},
+    {"generation.repetition_penalty", "general.sampling.penalty_repeat", 0.01, 100,
+     [](SamplingSpec& s, double value) { s.repetition_penalty = static_cast<float>(value); }},
+}};
+
 }  // namespace
 
 void ModelOptions::DeclareModel(CLI::App& app, bool required) {
@@ -47,7 +69,7 @@ void ModelOptions::DeclareEngine(CLI::App& app, bool with_context) {
   }
   app.add_option("--threads", engine.threads, "threads that compute (default: all cores)")
       ->type_name("N")
-      ->check(Between(1, 4096));
+      ->check(Between(1, 1024));
   app.add_flag("--exact", engine.exact, "float32 arithmetic: slower, no rounding of inputs");
 }
 
@@ -63,17 +85,28 @@ void AnswerOptions::Declare(CLI::App& app) {
       ->allow_extra_args(false);
   app.add_flag("--ignore-eos", generate.ignore_eos, "go on after the model's end token");
 
-  const auto number = [&](const char* name, auto& value, const char* help) {
-    app.add_option(name, value, help)->type_name("X")->group("Sampling");
+  const auto add = [&](const char* name, auto& value, const CLI::Validator& check,
+                       const char* help) {
+    return app.add_option(name, value, help)->type_name("X")->check(check)->group("Sampling");
   };
-  number("--temperature", sampling.temperature, "0 always takes the likeliest (default 0.8)");
-  number("--top-k", sampling.top_k, "of the K likeliest, 0: all (default 40)");
-  number("--top-p", sampling.top_p, "of the likeliest that sum to P (default 0.95)");
-  number("--min-p", sampling.min_p, "at least P times the likeliest (default 0.05)");
-  number("--repetition-penalty", sampling.repetition_penalty, "divides seen logits (default 1)");
-  number("--presence-penalty", sampling.presence_penalty, "taken off seen ones (default 0)");
-  number("--frequency-penalty", sampling.frequency_penalty, "the same, per time (default 0)");
-  number("--penalty-window", sampling.penalty_window, "tokens looked back, -1: all (default 64)");
+  const auto number = [](double low, double high) { return NumberBetween(low, high); };
+  // The bounds are those of engine/sampler.h, and this the order of kModelDefaults.
+  own_.push_back(add("--temperature", sampling.temperature, number(0, 100),
+                     "0 always takes the likeliest (default 0.8)"));
+  own_.push_back(add("--top-k", sampling.top_k, Between(0, INT32_MAX),
+                     "of the K likeliest, 0: all (default 40)"));
+  own_.push_back(add("--top-p", sampling.top_p, number(0, 1),
+                     "of the likeliest that sum to P (default 0.95)"));
+  own_.push_back(add("--min-p", sampling.min_p, number(0, 1),
+                     "at least P times the likeliest (default 0.05)"));
+  own_.push_back(add("--repetition-penalty", sampling.repetition_penalty, number(0.01, 100),
+                     "divides seen logits (default 1)"));
+  add("--presence-penalty", sampling.presence_penalty, number(-100, 100),
+      "taken off seen ones (default 0)");
+  add("--frequency-penalty", sampling.frequency_penalty, number(-100, 100),
+      "the same, per time (default 0)");
+  add("--penalty-window", sampling.penalty_window, Between(-1, INT32_MAX),
+      "tokens looked back, -1: all (default 64)");
   app.add_option("--logit-bias", logit_bias_, "ID=X, added to a logit; may be given again")
       ->type_name("B")
       ->allow_extra_args(false)
@@ -98,6 +131,30 @@ Status AnswerOptions::Resolve() {
   return {};
 }
 
+Status AnswerOptions::TakeDefaultsOf(const Metadata& metadata) {
+  SamplingSpec& sampling = generate.sampling;
+  TUTTI_ASSIGN_OR_RETURN(const auto draws, metadata.Bool("generation.do_sample"));
+  for (size_t i = 0; i < kModelDefaults.size(); ++i) {
+    const ModelDefault& known = kModelDefaults[i];
+    if (own_[i]->count() > 0) continue;
+    // Who publishes a model for greedy answers often leaves other numbers there.
+    if (i == 0 && draws.has_value() && !*draws) {
+      sampling.temperature = 0;
+      continue;
+    }
+    for (const std::string_view key : {known.hugging_face, known.gguf}) {
+      TUTTI_ASSIGN_OR_RETURN(const auto value, metadata.Number(key));
+      if (!value) continue;
+      if (!(*value >= known.low && *value <= known.high)) {
+        return DataError("the model's {} is {}; {} to {} is possible: give {}", key, *value,
+                         known.low, known.high, own_[i]->get_name());
+      }
+      known.set(sampling, *value);
+    }
+  }
+  return {};
+}
+
 Result<TokenIds> ParseIds(const std::string& text) {
   TokenIds ids;
   std::string_view rest = text;
@@ -116,7 +173,35 @@ Result<TokenIds> ParseIds(const std::string& text) {
   return ids;
 }
 
-CLI::Validator Between(int low, int high) { return CLI::Range(low, high).description(""); }
+Status CheckIds(const TokenIds& ids, const ModelSpec& spec) {
+  for (const TokenId id : ids) {
+    if (id < spec.vocab_size) continue;
+    return UsageError("--ids: token {} is not in the model's vocabulary of {} tokens (0 to {})", id,
+                      spec.vocab_size, spec.vocab_size - 1);
+  }
+  return {};
+}
+
+CLI::Validator Between(int low, int high) {
+  return CLI::Validator(
+      [low, high](const std::string& text) {
+        int64_t value = 0;
+        if (ParseNumber(text, value) && value >= low && value <= high) return std::string();
+        return fmt::format("'{}' is not a whole number from {} to {}", text, low, high);
+      },
+      "");
+}
+
+CLI::Validator NumberBetween(double low, double high) {
+  return CLI::Validator(
+      [low, high](const std::string& text) {
+        double value = 0;
+        // False for NaN.
+        if (ParseNumber(text, value) && value >= low && value <= high) return std::string();
+        return fmt::format("'{}' is not a number from {} to {}", text, low, high);
+      },
+      "");
+}
 
 Result<QuantMix> QuantMixOf(const std::string& type) {
   if (const std::optional<QuantMix> mix = FindQuantMix(type)) return *mix;

@@ -31,8 +31,12 @@ struct AnswerOptions {
   void Declare(CLI::App& app);
   // What the texts of the command line mean: --seed and --logit-bias.
   Status Resolve();
+  // Takes over what the model's publisher recommends (generation_config.json, or general.sampling.*
+  // of GGUF) where the command line says nothing. kData where it is not possible.
+  Status TakeDefaultsOf(const Metadata& metadata);
 
  private:
+  std::vector<CLI::Option*> own_;  // those that a model may give as well
   std::string seed_;
   std::vector<std::string> logit_bias_;
 };
@@ -40,8 +44,12 @@ struct AnswerOptions {
 // "5,17,3" -> ids. kUsage with the place where it is something else.
 Result<TokenIds> ParseIds(const std::string& text);
 
+// kUsage where the model's vocabulary does not have one of them.
+Status CheckIds(const TokenIds& ids, const ModelSpec& spec);
+
 // Checks that a number is in [low, high] without widening its line in the help.
 CLI::Validator Between(int low, int high);
+CLI::Validator NumberBetween(double low, double high);
 
 void DeclareJson(CLI::App& app, bool& json);
 

@@ -15,7 +15,7 @@ namespace {
 Result<bool> ReadMore(std::string& buffer) {
   std::array<char, 1 << 16> chunk;
   while (true) {
-    if (Interrupted()) return InterruptedError();
+    if (!WaitForInput()) return InterruptedError();
     const ssize_t n = ::read(STDIN_FILENO, chunk.data(), chunk.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
