@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,6 +20,7 @@
 
 #include "tutti/base/ids.h"
 #include "tutti/base/status.h"
+#include "tutti/spec/kv_type.h"
 #include "tutti/spec/metadata.h"
 #include "tutti/spec/model_spec.h"
 #include "tutti/spec/token_costs.h"
@@ -37,7 +39,9 @@ struct EngineOptions {
   // `context`.
   int64_t kv_budget_bytes = 0;
   int64_t kv_tokens = 0;
-  bool half_kv = false;         // keys and values in 16 bits; not together with `exact`
+  // Of keys and values in memory; not set: f32 where `exact`, which goes with f32 only, else the
+  // 16-bit type that the machine multiplies faster, bf16 or f16.
+  std::optional<KvType> kv_type = {};
   int32_t prefill_chunk = 512;  // tokens computed at once, at most
 };
 
@@ -48,6 +52,7 @@ struct EngineCosts {
   int64_t weight_bytes = 0;     // as published, mapped
   int64_t converted_bytes = 0;  // weights that had to be rewritten in memory
   TokenCosts per_token;         // the weights that one token is multiplied with
+  KvType kv_type = KvType::kF32;
   int64_t kv_bytes_per_token = 0;
   std::vector<int64_t> kv_bytes_by_layer;  // [layers], the same
   int64_t kv_budget_bytes = 0;

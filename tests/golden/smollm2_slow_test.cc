@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "tests/golden/golden_model.h"
+#include "tutti/kernels/attention.h"
 
 namespace tutti {
 namespace {
@@ -51,8 +52,8 @@ std::vector<std::string> PromptNames() {
   return names;
 }
 
-std::unique_ptr<Engine> Load(bool exact) {
-  return testing::LoadEngine(TUTTI_SMOLLM2, {.exact = exact, .context = 1024});
+std::unique_ptr<Engine> Load(bool exact, std::optional<KvType> kv_type = {}) {
+  return testing::LoadEngine(TUTTI_SMOLLM2, {.exact = exact, .context = 1024, .kv_type = kv_type});
 }
 
 std::vector<double> LogSoftmax(std::span<const float> logits) {
@@ -127,26 +128,34 @@ TEST(SmolLm2Test, ExactGreedyTexts) {
 
 TEST(SmolLm2Test, FastPathIsNoFartherThanLlamaCpp) {
   TUTTI_NEEDS_SMOLLM2();
-  const auto engine = Load(false);
-  ASSERT_NE(engine, nullptr);
   const boost::json::value reference = ReadReference();
   const auto& peer = reference.at("distance");
-  double mean = 0;
-  const std::vector<double> errors = ScoreErrors(*engine);
-  for (const double error : errors) mean += error / static_cast<double>(errors.size());
-  EXPECT_LE(mean, peer.at("score_mean_abs_logprob").as_double());
+  const double peer_mean = peer.at("score_mean_abs_logprob").as_double();
+  const double peer_divergence = peer.at("last_kl_mean_nats").as_double();
+  for (const KvType type : kKvTypes) {
+    // Over so few tokens two roundings of equal quality differ by 0.004 nats; over 4,596 tokens f16
+    // and bf16 are as near as f32 is (docs/LOG.md). The type that is not asked for must keep within
+    // the peer's distance.
+    const bool by_default = type == KvType::kF32 || type == kernels::FastKvType();
+    const double slack = by_default ? 1 : type == KvType::kQ8_0 ? 1.3 : 1.1;
+    const auto engine = Load(false, type);
+    ASSERT_NE(engine, nullptr);
+    double mean = 0;
+    const std::vector<double> errors = ScoreErrors(*engine);
+    for (const double error : errors) mean += error / static_cast<double>(errors.size());
+    EXPECT_LE(mean, slack * peer_mean) << KvTypeName(type);
 
-  double divergence = 0;
-  for (const std::string& name : PromptNames()) {
-    const auto p = LogSoftmax(Recorded(name + ".oracle_logits"));
-    const auto q =
-        LogSoftmax(LastLogits(*engine, testing::ReadIds(RecordedTensors(), name + ".prompt_ids")));
-    for (size_t i = 0; i < p.size(); ++i) divergence += std::exp(p[i]) * (p[i] - q[i]) / 16;
+    double divergence = 0;
+    for (const std::string& name : PromptNames()) {
+      const auto p = LogSoftmax(Recorded(name + ".oracle_logits"));
+      const auto q = LogSoftmax(
+          LastLogits(*engine, testing::ReadIds(RecordedTensors(), name + ".prompt_ids")));
+      for (size_t i = 0; i < p.size(); ++i) divergence += std::exp(p[i]) * (p[i] - q[i]) / 16;
+    }
+    EXPECT_LE(divergence, slack * peer_divergence) << KvTypeName(type);
+    std::printf("SmolLM2 fast, %s: %.4f nats per token (llama.cpp %.4f), divergence %.5f (%.5f)\n",
+                KvTypeName(type).data(), mean, peer_mean, divergence, peer_divergence);
   }
-  EXPECT_LE(divergence, peer.at("last_kl_mean_nats").as_double());
-  std::printf("SmolLM2 fast: %.4f nats per token (llama.cpp %.4f), divergence %.5f (%.5f)\n", mean,
-              peer.at("score_mean_abs_logprob").as_double(), divergence,
-              peer.at("last_kl_mean_nats").as_double());
 }
 
 }  // namespace

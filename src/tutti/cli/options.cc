@@ -71,6 +71,16 @@ void ModelOptions::DeclareEngine(CLI::App& app, bool with_context) {
       ->type_name("N")
       ->check(Between(1, 1024));
   app.add_flag("--exact", engine.exact, "float32 arithmetic: slower, no rounding of inputs");
+  app.add_option_function<std::string>(
+         "--kv-type", [this](const std::string& name) { engine.kv_type = ParseKvType(name); },
+         "f32, f16, bf16 or q8_0 for keys and values")
+      ->type_name("T")
+      ->check(CLI::Validator(
+          [](const std::string& name) {
+            return ParseKvType(name) ? std::string()
+                                     : fmt::format("'{}' is not f32, f16, bf16 or q8_0", name);
+          },
+          ""));
 }
 
 void AnswerOptions::Declare(CLI::App& app) {

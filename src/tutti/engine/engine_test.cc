@@ -1,6 +1,7 @@
 // The engine's promises at its border: limits, refusals, bookkeeping. The numbers are in
 // tests/golden.
 #include "tutti/engine.h"
+#include "tutti/kernels/attention.h"
 
 #include <gtest/gtest.h>
 
@@ -37,7 +38,7 @@ TEST(EngineTest, DescribesItself) {
   EXPECT_EQ(engine->context(), 512);
   EXPECT_EQ(engine->threads(), 1);
   const EngineCosts costs = engine->costs();
-  EXPECT_EQ(costs.kv_bytes_per_token, 3 * 2 * (48 + 48) * 4);
+  EXPECT_EQ(costs.kv_bytes_per_token, 3 * 2 * (48 + 48) * 2);
   EXPECT_GT(costs.parameters, costs.per_token.weights());
   EXPECT_EQ(costs.converted_bytes, 0);
   const auto checkpoint = format::OpenCheckpoint(Model("qwen3_moe"));
@@ -64,8 +65,9 @@ TEST(EngineTest, ParametersAreAllThatTheCheckpointHas) {
 }
 
 TEST(EngineTest, HalfPrecisionKeysAndValuesAreHalfAsLargeAndClose) {
-  const auto whole = Load("llama3_rope", {.threads = 1});
-  const auto half = Load("llama3_rope", {.threads = 1, .half_kv = true});
+  const auto whole = Load("llama3_rope", {.threads = 1, .kv_type = KvType::kF32});
+  const auto half = Load("llama3_rope", {.threads = 1});
+  EXPECT_EQ(half->costs().kv_type, kernels::FastKvType());
   EXPECT_EQ(half->costs().kv_bytes_per_token * 2, whole->costs().kv_bytes_per_token);
   const TokenIds tokens = {5, 17, 3, 200, 41, 9, 77, 100};
   const auto a = whole->Forward({{Entry(*whole->NewSequence(), tokens)}});
@@ -220,7 +222,7 @@ TEST(EngineTest, OptionsThatMakeNoSenseAreRefused) {
   };
   ExpectError(load({.threads = -1}), StatusCode::kUsage, "-1 threads");
   ExpectError(load({.prefill_chunk = 0}), StatusCode::kUsage, "chunk of 0");
-  ExpectError(load({.exact = true, .half_kv = true}), StatusCode::kUsage, "exact");
+  ExpectError(load({.exact = true, .kv_type = KvType::kQ8_0}), StatusCode::kUsage, "q8_0");
   ExpectError(load({.context = 513}), StatusCode::kUsage, "512 tokens of context, 513");
 }
 

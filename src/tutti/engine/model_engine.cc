@@ -6,6 +6,7 @@
 
 #include "tutti/engine/memory_plan.h"
 #include "tutti/format/gguf_reader.h"
+#include "tutti/kernels/attention.h"
 #include "tutti/model/architecture.h"
 
 namespace tutti {
@@ -61,14 +62,16 @@ Result<std::unique_ptr<Engine>> ModelEngine::Create(format::Checkpoint checkpoin
     return UsageError("a prefill chunk of {} tokens is wanted; 1 to {} are possible",
                       options.prefill_chunk, kMaxPrefillChunk);
   }
-  if (options.exact && options.half_kv) {
-    return UsageError(
-        "exact arithmetic keeps keys and values in 32 bits; leave out one of the two");
+  const KvType kv_type =
+      options.kv_type.value_or(options.exact ? KvType::kF32 : kernels::FastKvType());
+  if (options.exact && kv_type != KvType::kF32) {
+    return UsageError("exact arithmetic keeps keys and values as f32, {} is wanted: leave out one",
+                      KvTypeName(kv_type));
   }
   auto engine = std::make_unique<ModelEngine>(Private());
   engine->checkpoint_ = std::move(checkpoint);
   engine->prefill_chunk_ = options.prefill_chunk;
-  engine->kv_type_ = options.half_kv ? kernels::KvType::kF16 : kernels::KvType::kF32;
+  engine->kv_type_ = kv_type;
   TUTTI_RETURN_IF_ERROR(engine->LoadModel(topology.available_memory_bytes));
   TUTTI_RETURN_IF_ERROR(engine->ReserveMemory(options, topology));
   TUTTI_ASSIGN_OR_RETURN(
@@ -118,6 +121,7 @@ EngineCosts ModelEngine::costs() const {
   for (const auto& owned : weights_.owned) costs.converted_bytes += std::ssize(owned);
   costs.kv_bytes_by_layer = model::BytesPerToken(spec_, kv_type_);
   for (const int64_t bytes : costs.kv_bytes_by_layer) costs.kv_bytes_per_token += bytes;
+  costs.kv_type = kv_type_;
   costs.kv_budget_bytes = kv_budget_bytes_;
   return costs;
 }

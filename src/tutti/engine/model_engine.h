@@ -65,7 +65,7 @@ class ModelEngine : public Engine {
   int32_t context_length_ = 0;
   int32_t prefill_chunk_ = 0;
   int64_t kv_budget_bytes_ = 0;
-  kernels::KvType kv_type_ = kernels::KvType::kF32;
+  KvType kv_type_ = KvType::kF32;
   std::unique_ptr<os::ThreadPool> pool_;
   std::unique_ptr<kernels::KernelContext> kernels_;
   std::unique_ptr<memory::KvPool> kv_pool_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tutti/base/check.h"
+<<<<<<< HEAD
 #include "tutti/kernels/attention_block.h"
 #include "tutti/kernels/fixed_vectors.h"
 #include "tutti/kernels/parallel.h"
@@ -22,10 +23,13 @@
 #include "tutti/kernels/attention_split-inl.h"
 
 #if HWY_ONCE
+=======
+#include "tutti/kernels/attention_split.h"
+#include "tutti/kernels/parallel.h"
+
+>>>>>>> ca3c80d (Attention on tiles of words, bf16 products where the machine has them; --kv-type f32, f16, bf16, q8_0)
 namespace tutti::kernels {
 namespace {
-HWY_EXPORT(AttendSplit);
-HWY_EXPORT(Blend);
 
 // Floats of partial results at a time, 64 MB: bounds the memory of long histories on many threads.
 constexpr int64_t kMaxPartialFloats = int64_t{1} << 24;
@@ -34,11 +38,12 @@ constexpr float kNever = -std::numeric_limits<float>::infinity();
 
 void AddBlocksOfJob(const AttentionShape& shape, const AttentionJob& job,
                     std::vector<AttentionBlock>& blocks) {
-  const int64_t group = shape.heads / shape.kv_heads;
+  const int64_t kv_heads = job.kv.layout.kv_heads;
+  const int64_t group = shape.heads / kv_heads;
   const int64_t heads = std::min(group, kMaxColumns);
   const int64_t rows = std::max<int64_t>(1, kMaxColumns / heads);
   for (int64_t row = 0; row < job.rows; row += rows) {
-    for (int64_t kv_head = 0; kv_head < shape.kv_heads; ++kv_head) {
+    for (int64_t kv_head = 0; kv_head < kv_heads; ++kv_head) {
       for (int64_t head = 0; head < group; head += heads) {
         blocks.push_back({&shape, &job, kv_head, row, std::min(rows, job.rows - row),
                           kv_head * group + head, std::min(heads, group - head)});
@@ -47,8 +52,14 @@ void AddBlocksOfJob(const AttentionShape& shape, const AttentionJob& job,
   }
 }
 
+const AttentionIsa& IsaOf(const AttentionBlock& block, const KernelContext& context) {
+  return context.attention != nullptr ? *context.attention
+                                      : *AttentionIsas(block.layout().type).front();
+}
+
 // state = merge of state and piece, column by column.
-void Merge(const AttentionBlock& block, const Piece& piece, const Piece& state) {
+void Merge(const AttentionBlock& block, const AttentionIsa& isa, const Piece& piece,
+           const Piece& state) {
   const int64_t dim = block.padded_value_dim();
   for (int64_t c = 0; c < block.columns(); ++c) {
     if (piece.max[c] == kNever && piece.sum[c] == 0) continue;  // sees nothing of this piece
@@ -64,7 +75,7 @@ void Merge(const AttentionBlock& block, const Piece& piece, const Piece& state) 
     const float b = std::exp(piece.max[c] - max);
     state.max[c] = max;
     state.sum[c] = a * state.sum[c] + b * piece.sum[c];
-    HWY_DYNAMIC_DISPATCH(Blend)(dim, a, acc, b, piece.acc + c * dim, acc);
+    isa.blend(dim, a, acc, b, piece.acc + c * dim, acc);
   }
 }
 
@@ -73,7 +84,7 @@ void Clear(const AttentionBlock& block, const Piece& state) {
   std::fill_n(state.sum, block.columns(), 0.0f);
 }
 
-void Finish(const AttentionBlock& block, const Piece& state) {
+void Finish(const AttentionBlock& block, const AttentionIsa& isa, const Piece& state) {
   const int64_t dim = block.padded_value_dim();
   for (int64_t c = 0; c < block.columns(); ++c) {
     float scale = 1 / state.sum[c];
@@ -84,26 +95,29 @@ void Finish(const AttentionBlock& block, const Piece& state) {
       scale = weight / (weight * state.sum[c] + std::exp(sink - max));
     }
     float* acc = state.acc + c * dim;
-    HWY_DYNAMIC_DISPATCH(Blend)(dim, scale, acc, 0, acc, acc);
-    std::memcpy(block.OutOf(c), acc, static_cast<size_t>(block.shape->value_dim) * sizeof(float));
+    isa.blend(dim, scale, acc, 0, acc, acc);
+    std::memcpy(block.OutOf(c), acc, static_cast<size_t>(block.layout().value_dim) * sizeof(float));
   }
 }
 
 // One member walks through the history of a block.
 void AttendBlock(const AttentionBlock& block, int member, KernelContext& context) {
-  const int64_t scratch = AttentionScratch::Floats(block);
+  const AttentionIsa& isa = IsaOf(block, context);
+  const int64_t words = AttentionScratch::Words(block, isa);
   const int64_t piece_floats = Piece::Floats(block);
   float* memory = context.workspace.Get<float>(member, Slot::kAttention,
-                                               static_cast<size_t>(scratch + 2 * piece_floats));
-  const Piece piece(memory + scratch);
-  const Piece state(memory + scratch + piece_floats);
+                                               static_cast<size_t>(words + 2 * piece_floats));
+  const AttentionScratch scratch(block, isa, memory);
+  const Piece piece(memory + words);
+  const Piece state(memory + words + piece_floats);
+  PrepareQueries(block, isa, scratch);
   Clear(block, state);
   const Range splits = block.Splits();
   for (int64_t split = splits.begin; split < splits.end; ++split) {
-    HWY_DYNAMIC_DISPATCH(AttendSplit)(block, split, memory, piece);
-    Merge(block, piece, state);
+    AttendSplit(block, isa, split, scratch, piece);
+    Merge(block, isa, piece, state);
   }
-  Finish(block, state);
+  Finish(block, isa, state);
 }
 
 // A block whose pieces are computed by several members. Whoever finishes the last one merges all,
@@ -117,15 +131,16 @@ struct SplitBlock {
 
 void MergeSplitBlock(const SplitBlock& split_block, int member, KernelContext& context) {
   const AttentionBlock& block = *split_block.block;
+  const AttentionIsa& isa = IsaOf(block, context);
   const int64_t piece_floats = Piece::Floats(block);
   const Piece state(
       context.workspace.Get<float>(member, Slot::kAttention, static_cast<size_t>(piece_floats)));
   Clear(block, state);
   const Range splits = block.Splits();
   for (int64_t i = 0; i < splits.end - splits.begin; ++i) {
-    Merge(block, Piece(split_block.pieces + i * piece_floats), state);
+    Merge(block, isa, Piece(split_block.pieces + i * piece_floats), state);
   }
-  Finish(block, state);
+  Finish(block, isa, state);
 }
 
 void AttendSplitBlocks(std::span<const AttentionBlock> blocks, KernelContext& context) {
@@ -150,24 +165,30 @@ void AttendSplitBlocks(std::span<const AttentionBlock> blocks, KernelContext& co
                                   [](int64_t t, const SplitBlock& s) { return t < s.first_task; });
     SplitBlock& s = *--after;
     const int64_t index = task - s.first_task;
-    float* scratch = context.workspace.Get<float>(
-        member, Slot::kAttention, static_cast<size_t>(AttentionScratch::Floats(*s.block)));
-    HWY_DYNAMIC_DISPATCH(AttendSplit)
-    (*s.block, s.block->Splits().begin + index, scratch,
-     Piece(s.pieces + index * Piece::Floats(*s.block)));
+    const AttentionBlock& block = *s.block;
+    const AttentionIsa& isa = IsaOf(block, context);
+    const AttentionScratch scratch(
+        block, isa,
+        context.workspace.Get<float>(member, Slot::kAttention,
+                                     static_cast<size_t>(AttentionScratch::Words(block, isa))));
+    PrepareQueries(block, isa, scratch);
+    AttendSplit(block, isa, block.Splits().begin + index, scratch,
+                Piece(s.pieces + index * Piece::Floats(block)));
     if (s.left->fetch_sub(1, std::memory_order_acq_rel) == 1) MergeSplitBlock(s, member, context);
   });
 }
 
 void CheckJob(const AttentionShape& shape, const AttentionJob& job) {
-  TUTTI_CHECK(shape.heads > 0 && shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0 &&
-                  shape.key_dim > 0 && shape.value_dim > 0,
+  const KvLayout& layout = job.kv.layout;
+  TUTTI_CHECK(shape.heads > 0 && layout.kv_heads > 0 && shape.heads % layout.kv_heads == 0 &&
+                  layout.key_dim > 0 && layout.value_dim > 0,
               "attention: impossible heads");
+  TUTTI_CHECK(!layout.latent || (layout.kv_heads == 1 && layout.value_dim <= layout.key_dim),
+              "attention: an impossible latent");
   const int64_t tokens = job.first_position + job.rows;
-  const size_t pages = static_cast<size_t>(DivCeil(tokens, job.kv.page_tokens));
-  TUTTI_CHECK(job.first_position >= 0 && job.kv.key_pages.size() >= pages &&
-                  job.kv.value_pages.size() >= pages,
-              "attention: the history has too few pages");
+  TUTTI_CHECK(
+      job.first_position >= 0 && std::ssize(job.kv.pages) >= DivCeil(tokens, kKvBlockTokens),
+      "attention: the history has too few pages");
 }
 
 }  // namespace
@@ -203,19 +224,18 @@ void Attention(const AttentionShape& shape, std::span<const AttentionJob> jobs,
 }
 
 void AttentionReference(const AttentionShape& shape, const AttentionJob& job) {
-  std::vector<float> key(static_cast<size_t>(shape.key_dim));
-  std::vector<float> value(static_cast<size_t>(shape.value_dim));
+  const KvLayout& layout = job.kv.layout;
+  std::vector<float> key(static_cast<size_t>(layout.key_dim));
+  std::vector<float> value(static_cast<size_t>(layout.value_dim));
   for (int64_t row = 0; row < job.rows; ++row) {
     for (int64_t head = 0; head < shape.heads; ++head) {
-      const AttentionBlock block{&shape, &job, head / (shape.heads / shape.kv_heads), row, 1,
-                                 head,   1};
+      const int64_t kv_head = head / (shape.heads / layout.kv_heads);
+      const AttentionBlock block{&shape, &job, kv_head, row, 1, head, 1};
       const Range range = block.Visible(0);
       std::vector<double> scores;
       double max = shape.sinks != nullptr ? shape.sinks[head] : -1e300;
       for (int64_t p = range.begin; p < range.end; ++p) {
-        const std::byte* at;
-        block.KeyRows(p, p + 1, &at);
-        LoadKv(job.kv.type, at, key);
+        LoadKey(layout, block.Page(p / kKvBlockTokens), kv_head, p % kKvBlockTokens, key);
         double score = 0;
         for (size_t d = 0; d < key.size(); ++d) {
           score += static_cast<double>(block.QueryOf(0)[d]) * key[d];
@@ -229,9 +249,7 @@ void AttentionReference(const AttentionShape& shape, const AttentionJob& job) {
         const double weight = std::exp(scores[i] - max);
         sum += weight;
         const int64_t p = range.begin + static_cast<int64_t>(i);
-        const std::byte* at;
-        block.ValueRows(p, p + 1, &at);
-        LoadKv(job.kv.type, at, value);
+        LoadValue(layout, block.Page(p / kKvBlockTokens), kv_head, p % kKvBlockTokens, value);
         for (size_t d = 0; d < value.size(); ++d) acc[d] += weight * value[d];
       }
       for (size_t d = 0; d < acc.size(); ++d) block.OutOf(0)[d] = static_cast<float>(acc[d] / sum);
@@ -240,4 +258,3 @@ void AttentionReference(const AttentionShape& shape, const AttentionJob& job) {
 }
 
 }  // namespace tutti::kernels
-#endif  // HWY_ONCE

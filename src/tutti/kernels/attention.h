@@ -7,10 +7,12 @@
 // value). Multi-head latent attention in its absorbed form (arXiv 2405.04434) is the case of one
 // key head whose row is [latent | rotary part] and whose values are the latents of the same rows.
 //
-// Arithmetic: float32. The history is cut at multiples of kSplitTokens; each piece gets a softmax
-// of its own (two passes), and pieces are merged in ascending order (arXiv 2112.05682). Both depend
-// on a token's position only, so a row's result has the same bits whatever else is in the call,
-// however the prompt was chunked and on any number of threads.
+// Arithmetic: float32 sums of products in float32 or, for keys and values of at most 16 bits where
+// the machine has such products, in bf16 (attention_isa.h). The history is cut at multiples of
+// kSplitTokens; each piece gets a softmax of its own (two passes), and pieces are merged in
+// ascending order (arXiv 2112.05682). Both depend on a token's position only, so a row's result has
+// the same bits whatever else is in the call, however the prompt was chunked and on any number of
+// threads.
 //
 // Threads: one call at a time per context; parallel over sequences, heads and rows, and over the
 // history where those do not suffice. Errors: none; shapes are the caller's duty (checked).
@@ -20,34 +22,26 @@
 #include <span>
 
 #include "tutti/kernels/context.h"
-#include "tutti/kernels/kv_type.h"
+#include "tutti/kernels/kv_layout.h"
 
 namespace tutti::kernels {
 
 inline constexpr int64_t kSplitTokens = 256;
 
+// The heads that share a key head, and its dimensions, are in the layout of the history.
 struct AttentionShape {
-  int64_t heads = 0;
-  int64_t kv_heads = 0;   // divides heads
-  int64_t key_dim = 0;    // per head
-  int64_t value_dim = 0;  // per head
+  int64_t heads = 0;  // a multiple of the history's kv_heads
   float scale = 1;
   int64_t window = 0;            // > 0: a token sees itself and the window - 1 before it
   const float* sinks = nullptr;  // [heads] or null
 };
 
-// Keys and values of one sequence in one layer. Page i holds the positions
-// [i * page_tokens, (i + 1) * page_tokens); pages may lie anywhere. Strides in elements of `type`.
-// Pages that are left of every row's window are not read and may be null.
+// What one sequence remembers in one layer. Page i holds the tokens [i * kKvBlockTokens,
+// (i + 1) * kKvBlockTokens) as kv_layout.h says; pages may lie anywhere, each on a cache line's
+// border. Pages that are left of every row's window are not read and may be null.
 struct KvHistory {
-  KvType type = KvType::kF32;
-  int64_t page_tokens = 0;
-  std::span<const std::byte* const> key_pages;
-  std::span<const std::byte* const> value_pages;
-  int64_t key_token_stride = 0;
-  int64_t key_head_stride = 0;
-  int64_t value_token_stride = 0;
-  int64_t value_head_stride = 0;
+  KvLayout layout;
+  std::span<const std::byte* const> pages;  // the beginning of the layer's part of each
 };
 
 // The new rows of one sequence. Row i is at position first_position + i and sees the history up to
@@ -64,6 +58,10 @@ struct AttentionJob {
 
 void Attention(const AttentionShape& shape, std::span<const AttentionJob> jobs,
                KernelContext& context);
+
+// The 16-bit type of keys and values that suits this machine: bf16 where it multiplies that (f16
+// would be rounded to it, and gain nothing), else f16.
+KvType FastKvType();
 
 // The same in double precision, one softmax over everything: the oracle of the tests.
 void AttentionReference(const AttentionShape& shape, const AttentionJob& job);

@@ -7,16 +7,22 @@
 
 #include "tutti/base/checked_math.h"
 #include "tutti/kernels/attention.h"
+#include "tutti/kernels/attention_isa.h"
 
 namespace tutti::kernels {
 
-// Columns (query heads of rows) in a block at most: with 128 dimensions a block's queries, scores
-// and sums take 160 KB, which a level-2 cache holds beside one piece of the history.
-inline constexpr int64_t kMaxColumns = 64;
+// Columns (query heads of rows) in a block at most. With 128 dimensions a block's queries, scores
+// and sums take 260 KB as bf16, which a level-2 cache holds beside one piece of the history; and
+// 128 is all heads of the largest latent attention, so that one pass over its latents serves all.
+inline constexpr int64_t kMaxColumns = 128;
 
 struct Range {
   int64_t begin = 0;
   int64_t end = 0;
+  bool empty() const { return begin >= end; }
+  Range operator&(Range other) const {
+    return {std::max(begin, other.begin), std::min(end, other.end)};
+  }
 };
 
 struct AttentionBlock {
@@ -28,16 +34,17 @@ struct AttentionBlock {
   int64_t head_begin = 0;  // of all query heads
   int64_t heads = 0;
 
+  const KvLayout& layout() const { return job->kv.layout; }
   // Column c is head head_begin + c % heads of row row_begin + c / heads.
   int64_t columns() const { return rows * heads; }
-  int64_t padded_value_dim() const { return RoundUp<int64_t>(shape->value_dim, 16); }
+  int64_t padded_value_dim() const { return RoundUp<int64_t>(layout().value_dim, 16); }
   const float* QueryOf(int64_t c) const {
     return job->q + (row_begin + c / heads) * job->q_stride +
-           (head_begin + c % heads) * shape->key_dim;
+           (head_begin + c % heads) * layout().key_dim;
   }
   float* OutOf(int64_t c) const {
     return job->out + (row_begin + c / heads) * job->out_stride +
-           (head_begin + c % heads) * shape->value_dim;
+           (head_begin + c % heads) * layout().value_dim;
   }
 
   // Positions that row `row` of the block sees.
@@ -46,42 +53,22 @@ struct AttentionBlock {
     const int64_t begin = shape->window > 0 ? position - shape->window + 1 : 0;
     return {std::max<int64_t>(0, begin), position + 1};
   }
-  // Pieces of the history that any row sees.
+  // Positions that any row sees.
+  Range Needed() const { return {Visible(0).begin, Visible(rows - 1).end}; }
+  // The pieces of the history with any of them.
   Range Splits() const {
-    return {Visible(0).begin / kSplitTokens, DivCeil(Visible(rows - 1).end, kSplitTokens)};
+    return {Needed().begin / kSplitTokens, DivCeil(Needed().end, kSplitTokens)};
   }
-  // What is seen of one piece, counted from its beginning; empty ranges have begin >= end.
+  // What is seen of one piece, counted from its beginning.
   static Range Within(Range range, int64_t split) {
     return {std::max<int64_t>(0, range.begin - split * kSplitTokens),
             std::min(kSplitTokens, range.end - split * kSplitTokens)};
   }
   Range VisibleIn(int64_t split, int64_t c) const { return Within(Visible(c / heads), split); }
-  Range NeededIn(int64_t split) const {
-    return Within({Visible(0).begin, Visible(rows - 1).end}, split);
-  }
 
-  // Where the keys or values of the positions [begin, end) lie: out[i] is that of begin + i.
-  void KeyRows(int64_t begin, int64_t end, const std::byte** out) const {
-    RowsOf(job->kv.key_pages, job->kv.key_token_stride, job->kv.key_head_stride, begin, end, out);
-  }
-  void ValueRows(int64_t begin, int64_t end, const std::byte** out) const {
-    RowsOf(job->kv.value_pages, job->kv.value_token_stride, job->kv.value_head_stride, begin, end,
-           out);
-  }
-
- private:
-  void RowsOf(std::span<const std::byte* const> pages, int64_t token_stride, int64_t head_stride,
-              int64_t begin, int64_t end, const std::byte** out) const {
-    const int64_t element_bytes = KvBytes(job->kv.type);
-    while (begin < end) {
-      const int64_t page = begin / job->kv.page_tokens;
-      const int64_t page_end = std::min(end, (page + 1) * job->kv.page_tokens);
-      int64_t element = (begin - page * job->kv.page_tokens) * token_stride + kv_head * head_stride;
-      for (; begin < page_end; ++begin, element += token_stride) {
-        *out++ = pages[static_cast<size_t>(page)] + element * element_bytes;
-      }
-    }
-  }
+  const std::byte* Page(int64_t page) const { return job->kv.pages[static_cast<size_t>(page)]; }
+  const std::byte* Keys(int64_t page) const { return Page(page) + layout().KeysAt(kv_head); }
+  const std::byte* Values(int64_t page) const { return Page(page) + layout().ValuesAt(kv_head); }
 };
 
 // Softmax sums of a block over a part of the history: for column c
@@ -99,25 +86,41 @@ struct Piece {
       : max(memory), sum(memory + kMaxColumns), acc(memory + 2 * kMaxColumns) {}
 };
 
-// Where a member keeps a tile of keys, a piece's values as floats and its scores.
+// Where a member keeps what it computes for a block and a split. Words are of isa.group numbers.
 struct AttentionScratch {
-  static constexpr int64_t kTileTokens = 32;  // two vectors of 16 lanes
+  static constexpr int64_t kSplitBlocks = kSplitTokens / kKvBlockTokens;
 
-  float* row = nullptr;     // [key_dim, padded, + 16]
-  float* tile = nullptr;    // [key_dim][kTileTokens]
+  Word* queries = nullptr;  // [columns][query_stride]
+  Word* keys = nullptr;     // a tile: [key_dim / group, padded][kKeyTileLanes]
   float* scores = nullptr;  // [columns][kSplitTokens]
-  float* values = nullptr;  // [kSplitTokens][padded_value_dim]
+  Word* weights = nullptr;  // [columns][weight_stride]
+  Word* values = nullptr;   // tiles: [kSplitTokens / group][value_stride]
+  Word* edge = nullptr;     // a row of a tile of values
+  int64_t query_stride = 0;
+  int64_t weight_stride = 0;
+  int64_t value_stride = 0;
+  int64_t words = 0;  // in all
 
-  static int64_t Floats(const AttentionBlock& block) {
-    return RoundUp<int64_t>(block.shape->key_dim, 16) * (1 + kTileTokens) + 16 +
-           kSplitTokens * (kMaxColumns + block.padded_value_dim());
+  AttentionScratch(const AttentionBlock& block, const AttentionIsa& isa, float* memory) {
+    const int64_t padded_key_dim = RoundUp<int64_t>(block.layout().key_dim, 16);
+    query_stride = padded_key_dim / isa.group;
+    weight_stride = kSplitTokens / isa.group;
+    value_stride = block.layout().PaddedValueDim();
+    const auto take = [&](int64_t count) {
+      Word* at = reinterpret_cast<Word*>(memory) + words;
+      words += RoundUp<int64_t>(count, 16);
+      return at;
+    };
+    queries = take(block.columns() * query_stride);
+    keys = take(query_stride * kKeyTileLanes);
+    scores = reinterpret_cast<float*>(take(block.columns() * kSplitTokens));
+    weights = take(block.columns() * weight_stride);
+    values = take(weight_stride * value_stride);
+    edge = take(value_stride);
   }
-  AttentionScratch(const AttentionBlock& block, float* memory) {
-    const int64_t padded_key_dim = RoundUp<int64_t>(block.shape->key_dim, 16);
-    row = memory;
-    tile = row + padded_key_dim + 16;
-    scores = tile + padded_key_dim * kTileTokens;
-    values = scores + kSplitTokens * kMaxColumns;
+  static int64_t Words(const AttentionBlock& block, const AttentionIsa& isa) {
+    alignas(4) static float anywhere;
+    return AttentionScratch(block, isa, &anywhere).words;
   }
 };
 

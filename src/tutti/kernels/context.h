@@ -8,6 +8,7 @@
 
 namespace tutti::kernels {
 
+struct AttentionIsa;
 class Profile;
 
 // One per engine; kernels of one context run one at a time. KernelContext context{pool};
@@ -17,6 +18,8 @@ struct KernelContext {
   bool exact = false;
   // The instruction set of int8 products; tests set others. All give the same bits.
   const StripIsa* strips = &BestStripIsa();
+  // The arithmetic of attention; null: the first of AttentionIsas.
+  const AttentionIsa* attention = nullptr;
   Workspace workspace{pool.size()};
   Profile* profile = nullptr;  // where the time goes, while someone wants to know
 };

@@ -55,9 +55,9 @@ void PlaceQueriesAndKeys(const LayerContext& c, const AttentionWeights& w, float
 
 void StoreRows(const LayerContext& c, const float* keys, const float* values) {
   const ProfileScope scope(c.kernels, Operation::kStoreKv);
-  const LayerMemory& memory = c.store.memory();
-  const int64_t key_width = memory.heads * memory.key_dim;
-  const int64_t value_width = memory.values_in_keys() ? 0 : memory.heads * memory.value_dim;
+  const kernels::KvLayout& layout = c.store.layout();
+  const int64_t key_width = layout.kv_heads * layout.key_dim;
+  const int64_t value_width = layout.latent ? 0 : layout.kv_heads * layout.value_dim;
   for (const SequenceRows& sequence : c.step.sequences) {
     c.kernels.pool.ParallelFor(sequence.rows, kRowGrain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
@@ -71,16 +71,12 @@ void StoreRows(const LayerContext& c, const float* keys, const float* values) {
 
 void AttendToStore(const LayerContext& c, const float* q, const float* sinks, float* out) {
   const ProfileScope scope(c.kernels, Operation::kAttention);
-  const LayerMemory& memory = c.store.memory();
   const kernels::AttentionShape shape{.heads = c.attention.heads,
-                                      .kv_heads = memory.heads,
-                                      .key_dim = memory.key_dim,
-                                      .value_dim = memory.value_dim,
                                       .scale = c.attention.scale,
                                       .window = c.layer.window,
                                       .sinks = sinks};
-  const int64_t q_width = shape.heads * shape.key_dim;
-  const int64_t out_width = shape.heads * shape.value_dim;
+  const int64_t q_width = shape.heads * c.store.layout().key_dim;
+  const int64_t out_width = shape.heads * c.store.layout().value_dim;
   Scratch& s = c.scratch;
   s.page_pointers.resize(std::max(s.page_pointers.size(), c.step.sequences.size()));
   s.attention_jobs.clear();

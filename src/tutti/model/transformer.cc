@@ -12,10 +12,10 @@ namespace tutti::model {
 using kernels::Operation;
 
 Transformer::Transformer(const ModelSpec& spec, const Weights& weights, const memory::KvPool& pool,
-                         kernels::KvType kv_type)
+                         KvType kv_type)
     : spec_(spec), weights_(weights) {
   for (size_t i = 0; i < spec.layers.size(); ++i) {
-    stores_.emplace_back(MemoryOf(spec, spec.layers[i], kv_type), pool.LayerOffset(i));
+    stores_.emplace_back(LayoutOf(spec, spec.layers[i], kv_type), pool.LayerOffset(i));
   }
   for (const RopeSpec& rope : spec.rope) ropes_.emplace_back(rope);
 }
@@ -78,8 +78,8 @@ void Transformer::RememberNoise(const memory::PageTable& table, int32_t begin, i
   constexpr uint64_t kPlaces = 1 << 14;
   int64_t width = 0;
   for (const LayerStore& store : stores_) {
-    const LayerMemory& memory = store.memory();
-    width = std::max(width, memory.heads * std::max(memory.key_dim, memory.value_dim));
+    const kernels::KvLayout& layout = store.layout();
+    width = std::max(width, layout.kv_heads * std::max(layout.key_dim, layout.value_dim));
   }
   Rng rng(1);
   std::vector<float> noise(kPlaces + static_cast<size_t>(width));

@@ -23,7 +23,7 @@ class Transformer {
  public:
   // `pool` was made for BytesPerToken(spec, kv_type).
   Transformer(const ModelSpec& spec, const Weights& weights, const memory::KvPool& pool,
-              kernels::KvType kv_type);
+              KvType kv_type);
 
   // Computes the step's tokens and stores what the layers remember of them; the page tables'
   // lengths are the caller's to advance. Writes logits [step.wanted.size(), vocab_size].
