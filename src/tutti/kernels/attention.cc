@@ -8,26 +8,9 @@
 #include <vector>
 
 #include "tutti/base/check.h"
-<<<<<<< HEAD
-#include "tutti/kernels/attention_block.h"
-#include "tutti/kernels/fixed_vectors.h"
-#include "tutti/kernels/parallel.h"
-
-#define HWY_DISABLED_TARGETS TUTTI_SCALABLE_TARGETS
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "tutti/kernels/attention.cc"
-#include <hwy/foreach_target.h>
-// foreach_target.h must come first.
-#include <hwy/highway.h>
-
-#include "tutti/kernels/attention_split-inl.h"
-
-#if HWY_ONCE
-=======
 #include "tutti/kernels/attention_split.h"
 #include "tutti/kernels/parallel.h"
 
->>>>>>> ca3c80d (Attention on tiles of words, bf16 products where the machine has them; --kv-type f32, f16, bf16, q8_0)
 namespace tutti::kernels {
 namespace {
 

@@ -5,7 +5,9 @@
 
 #include "tutti/base/checked_math.h"
 #include "tutti/kernels/attention_isa.h"
+#include "tutti/kernels/fixed_vectors.h"
 
+#define HWY_DISABLED_TARGETS TUTTI_SCALABLE_TARGETS
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tutti/kernels/attention_f32.cc"
 #include <hwy/foreach_target.h>

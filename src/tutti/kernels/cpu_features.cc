@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "tutti/kernels/attention_isa.h"
 #include "tutti/kernels/fixed_vectors.h"
 #include "tutti/kernels/strip.h"
 
@@ -170,7 +171,9 @@ std::vector<KernelChoice> KernelChoices() {
   };
   return {{"quantised products", BestStripIsa().name},
           {"float products", best(HWY_TARGETS)},
-          {"attention", best(HWY_TARGETS & ~int64_t{TUTTI_SCALABLE_TARGETS})},
+          {"attention", Bf16AttentionIsa() != nullptr
+                            ? Bf16AttentionIsa()->name
+                            : best(HWY_TARGETS & ~int64_t{TUTTI_SCALABLE_TARGETS})},
           {"norms, rotation, activation, routing", best(HWY_TARGETS)}};
 }
 
