@@ -12,6 +12,23 @@
 namespace tutti::kernels {
 namespace {
 
+// The rows of x that a job takes.
+Activations RowsOf(const MatMulJob& job, const Activations& x) {
+  return {.data = x.Row(job.first),
+          .rows = DivCeil(x.rows - job.first, job.step),
+          .cols = x.cols,
+          .stride = x.stride * job.step};
+}
+std::vector<const std::byte*> RowsOf(const MatMulJob& job,
+                                     const std::vector<const std::byte*>& columns) {
+  std::vector<const std::byte*> rows;
+  for (size_t i = static_cast<size_t>(job.first); i < columns.size();
+       i += static_cast<size_t>(job.step)) {
+    rows.push_back(columns[i]);
+  }
+  return rows;
+}
+
 struct Task {
   const MatMulJob* job = nullptr;
   int64_t begin = 0;  // rows of the matrix
@@ -76,10 +93,12 @@ void MatMul(const Activations& x, std::span<const MatMulJob> jobs, KernelContext
   RunTasks(context.pool, static_cast<int64_t>(tasks.size()), [&](int member, int64_t index) {
     const Task& task = tasks[static_cast<size_t>(index)];
     if (task.strips) {
-      MultiplyStrips(task, columns.rows, member, context);
+      if (task.job->step == 1) return MultiplyStrips(task, columns.rows, member, context);
+      MultiplyStrips(task, RowsOf(*task.job, columns.rows), member, context);
     } else {
       float* scratch = context.workspace.Get<float>(member, Slot::kMatMulFloat, scratch_floats);
-      MatMulFloatRows(x, *task.job, task.begin, task.end, {scratch, scratch_floats});
+      MatMulFloatRows(RowsOf(*task.job, x), *task.job, task.begin, task.end,
+                      {scratch, scratch_floats});
     }
   });
 }

@@ -32,11 +32,15 @@ struct Activations {
 struct MatMulJob {
   tensor::WeightView weight;    // [out, in]
   const float* bias = nullptr;  // [out] or null
-  float* out = nullptr;         // [x.rows, out]
+  float* out = nullptr;         // [rows of x that it takes, out]
   int64_t out_stride = 0;       // floats between rows of out
+  // Takes the rows first, first + step, ... of x: the heads of a token, each with its own matrix,
+  // are rows of one x.
+  int64_t first = 0;
+  int64_t step = 1;
 };
 
-// Computes every job with the same x; weight.cols == x.cols in each.
+// Computes every job with rows of the same x; weight.cols == x.cols in each.
 void MatMul(const Activations& x, std::span<const MatMulJob> jobs, KernelContext& context);
 
 }  // namespace tutti::kernels

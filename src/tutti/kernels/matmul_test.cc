@@ -112,6 +112,35 @@ TEST(MatMulTest, ARowHasTheSameBitsInEveryCompanyOnAnyThreads) {
   }
 }
 
+// The heads of tokens: row h of each three goes to matrix h, as in three calls.
+TEST(MatMulTest, JobsMayTakeRowsInSteps) {
+  Rng rng(4);
+  os::ThreadPool pool(2);
+  KernelContext context{pool};
+  constexpr int64_t kCols = 256, kHeads = 3, kTokens = 5, kRows = 40;
+  for (const DType dtype : {DType::kQ4_K, DType::kBF16}) {
+    const std::vector<float> in = RandomFloats(kTokens * kHeads * kCols, rng);
+    const Activations x{in.data(), kTokens * kHeads, kCols, kCols};
+    std::vector<TestMatrix> matrices;
+    for (int64_t h = 0; h < kHeads; ++h) matrices.emplace_back(dtype, kRows, kCols, rng);
+    std::vector<float> together(kTokens * kHeads * kRows), apart(together.size());
+    std::vector<MatMulJob> jobs;
+    for (int64_t h = 0; h < kHeads; ++h) {
+      const tensor::WeightView& view = matrices[static_cast<size_t>(h)].view;
+      jobs.push_back({.weight = view,
+                      .out = together.data() + h * kRows,
+                      .out_stride = kHeads * kRows,
+                      .first = h,
+                      .step = kHeads});
+      const MatMulJob alone{
+          .weight = view, .out = apart.data() + h * kRows, .out_stride = kHeads * kRows};
+      MatMul({x.Row(h), kTokens, kCols, kHeads * kCols}, {&alone, 1}, context);
+    }
+    MatMul(x, jobs, context);
+    EXPECT_EQ(together, apart);
+  }
+}
+
 TEST(MatMulTest, NothingToDo) {
   os::ThreadPool pool(1);
   KernelContext context{pool};

@@ -48,6 +48,22 @@ void ProjectLatents(const LayerContext& c, const AttentionWeights& w, const floa
   c.rope->Apply(kv + rank, width, 1, width, c.kernels);
 }
 
+// out [tokens, heads, width]: each head's rows of x times the head's matrix, all heads at once.
+void MultiplyHeads(const kernels::Activations& x, const std::vector<WeightView>& weights,
+                   float* out, int64_t width, kernels::KernelContext& context) {
+  std::vector<kernels::MatMulJob> jobs;
+  const ProfileScope scope(context, Operation::kUnfold);
+  const int64_t heads = std::ssize(weights);
+  for (int64_t h = 0; h < heads; ++h) {
+    jobs.push_back({.weight = weights[static_cast<size_t>(h)],
+                    .out = out + h * width,
+                    .out_stride = heads * width,
+                    .first = h,
+                    .step = heads});
+  }
+  kernels::MatMul(x, jobs, context);
+}
+
 }  // namespace
 
 void LatentAttention(const LayerContext& c, const AttentionWeights& w, const float* x, float* out) {
@@ -72,15 +88,8 @@ void LatentAttention(const LayerContext& c, const AttentionWeights& w, const flo
 
   // Queries in the space of the latents: [k_up q_nope | q_rope].
   float* q_latent = Room(c.scratch.q_latent, rows * heads * width);
-  for (int64_t h = 0; h < heads; ++h) {
-    const ProfileScope scope(c.kernels, Operation::kUnfold);
-    const kernels::Activations nope{
-        .data = q + h * a.key_dim, .rows = rows, .cols = a.nope_dim, .stride = q_width};
-    const kernels::MatMulJob absorb[] = {{.weight = w.k_up[static_cast<size_t>(h)],
-                                          .out = q_latent + h * width,
-                                          .out_stride = heads * width}};
-    kernels::MatMul(nope, absorb, c.kernels);
-  }
+  MultiplyHeads({.data = q, .rows = rows * heads, .cols = a.nope_dim, .stride = a.key_dim}, w.k_up,
+                q_latent, width, c.kernels);
   for (int64_t i = 0; i < rows * heads; ++i) {
     std::memcpy(q_latent + i * width + rank, q + i * a.key_dim + a.nope_dim,
                 static_cast<size_t>(rope_dim) * sizeof(float));
@@ -91,15 +100,7 @@ void LatentAttention(const LayerContext& c, const AttentionWeights& w, const flo
 
   // Values of each head from its mean latent, and back to the width of the model.
   float* values = Room(c.scratch.values, rows * value_width);
-  for (int64_t h = 0; h < heads; ++h) {
-    const ProfileScope scope(c.kernels, Operation::kUnfold);
-    const kernels::Activations latents{
-        .data = attended + h * rank, .rows = rows, .cols = rank, .stride = heads * rank};
-    const kernels::MatMulJob unfold[] = {{.weight = w.v_up[static_cast<size_t>(h)],
-                                          .out = values + h * a.value_dim,
-                                          .out_stride = value_width}};
-    kernels::MatMul(latents, unfold, c.kernels);
-  }
+  MultiplyHeads(Rows(attended, rows * heads, rank), w.v_up, values, a.value_dim, c.kernels);
   const ProfileScope scope(c.kernels, Operation::kAttentionOutput);
   const kernels::MatMulJob output[] = {Job(w.o, w.o_bias, out)};
   kernels::MatMul(Rows(values, rows, value_width), output, c.kernels);
