@@ -36,14 +36,6 @@ struct Task {
   bool strips = false;
 };
 
-// Eight tasks per member let a slow one fall behind without the others waiting long; more would
-// only cost. Whole pairs, so that strips begin where they do with any other split.
-int64_t RowsPerTask(int64_t rows, int members) {
-  constexpr int64_t kTasksPerMember = 8;
-  constexpr int64_t kMost = 8 * kPairRows;
-  return std::clamp(RoundUp(rows / (members * kTasksPerMember), kPairRows), kPairRows, kMost);
-}
-
 void AddTasks(const MatMulJob& job, bool strips, int members, std::vector<Task>& tasks) {
   const int64_t step = RowsPerTask(job.weight.rows, members);
   for (int64_t row = 0; row < job.weight.rows; row += step) {

@@ -39,8 +39,10 @@ class MoeStep {
              [&](int member, int64_t task) {
                Gate(active_[static_cast<size_t>(task / blocks)], task % blocks * kPairRows, member);
              });
-    RunTasks(context_.pool, DivCeil(x_.cols, kPairRows),
-             [&](int member, int64_t task) { Down(task * kPairRows, member); });
+    const int64_t step = RowsPerTask(x_.cols, context_.pool.size());
+    RunTasks(context_.pool, DivCeil(x_.cols, step), [&](int member, int64_t task) {
+      Down(task * step, std::min((task + 1) * step, x_.cols), member);
+    });
   }
 
  private:
@@ -166,12 +168,6 @@ class MoeStep {
     const Active* next = &expert + 1;
     return next < active_.data() + active_.size() ? RowOf(next->weights->gate, 0) : nullptr;
   }
-  // What follows the expert's product in Down(row), or Down(row) itself.
-  const std::byte* AfterDown(const Active& expert, int64_t row) const {
-    const Active* next = &expert + 1;
-    if (next < active_.data() + active_.size()) return RowOf(next->weights->down, row);
-    return RowOf(active_.front().weights->down, row + kPairRows);
-  }
 
   static void AddBias(const float* bias, int64_t count, float* out) {
     for (int64_t i = 0; i < count; ++i) out[i] += bias[i];
@@ -189,34 +185,46 @@ class MoeStep {
     }
   }
 
-  // Rows [row, row + 32) of the output, for all tokens.
-  void Down(int64_t row, int member) {
-    const int64_t rows = std::min(kPairRows, x_.cols - row);
+  // Rows [begin, end) of the output, for all tokens.
+  void Down(int64_t begin, int64_t end, int member) {
     for (int64_t t = 0; t < x_.rows; ++t) {
-      std::fill_n(job_.out + t * job_.out_stride + row, rows, 0.0f);
+      std::fill(job_.out + t * job_.out_stride + begin, job_.out + t * job_.out_stride + end, 0.0f);
     }
     for (const Active& expert : active_) {
-      const ExpertWeights& w = *expert.weights;
-      if (!expert.down_strips) {
-        const Activations in{hidden_ + expert.begin * inner_, expert.end - expert.begin, inner_,
-                             inner_};
-        MatMulFloatRows(in, {w.down, w.down_bias, down_ + expert.begin * x_.cols, x_.cols}, row,
-                        row + rows, FloatScratch(member, inner_));
-        for (int64_t p = expert.begin; p < expert.end; ++p) {
-          AddWeighted(p, row, rows, down_ + p * x_.cols + row);
+      if (expert.down_strips) {
+        for (int64_t row = begin; row < end; row += kPairRows) {
+          const Active* next = &expert + 1;
+          const std::byte* after = nullptr;  // the next pair of this expert
+          if (row + kPairRows >= end && next < active_.data() + active_.size()) {
+            after = RowOf(next->weights->down, begin);
+          }
+          DownPair(expert, row, std::min(kPairRows, end - row), after, member);
         }
         continue;
       }
-      StripPairBuffer* buffer = context_.workspace.Get<StripPairBuffer>(member, Slot::kMatMul, 1);
-      float* sums = Sums(member);
-      for (int64_t begin = expert.begin; begin < expert.end; begin += kColumnBlock) {
-        const int64_t end = std::min<int64_t>(begin + kColumnBlock, expert.end);
-        MultiplyPair(*context_.strips, w.down, row, Columns(hidden_columns_, begin, end), *buffer,
-                     sums, AfterDown(expert, row));
-        for (int64_t i = 0; i < end - begin; ++i) {
-          if (w.down_bias != nullptr) AddBias(w.down_bias + row, rows, sums + i * kPairRows);
-          AddWeighted(begin + i, row, rows, sums + i * kPairRows);
-        }
+      const Activations in{hidden_ + expert.begin * inner_, expert.end - expert.begin, inner_,
+                           inner_};
+      const ExpertWeights& w = *expert.weights;
+      MatMulFloatRows(in, {w.down, w.down_bias, down_ + expert.begin * x_.cols, x_.cols}, begin,
+                      end, FloatScratch(member, inner_));
+      for (int64_t p = expert.begin; p < expert.end; ++p) {
+        AddWeighted(p, begin, end - begin, down_ + p * x_.cols + begin);
+      }
+    }
+  }
+
+  void DownPair(const Active& expert, int64_t row, int64_t rows, const std::byte* after,
+                int member) {
+    const ExpertWeights& w = *expert.weights;
+    StripPairBuffer* buffer = context_.workspace.Get<StripPairBuffer>(member, Slot::kMatMul, 1);
+    float* sums = Sums(member);
+    for (int64_t begin = expert.begin; begin < expert.end; begin += kColumnBlock) {
+      const int64_t end = std::min<int64_t>(begin + kColumnBlock, expert.end);
+      MultiplyPair(*context_.strips, w.down, row, Columns(hidden_columns_, begin, end), *buffer,
+                   sums, after);
+      for (int64_t i = 0; i < end - begin; ++i) {
+        if (w.down_bias != nullptr) AddBias(w.down_bias + row, rows, sums + i * kPairRows);
+        AddWeighted(begin + i, row, rows, sums + i * kPairRows);
       }
     }
   }

@@ -1,12 +1,24 @@
 // Sharing out a list of tasks to the team.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <vector>
 
+#include "tutti/base/checked_math.h"
+#include "tutti/kernels/strip.h"
 #include "tutti/os/thread_pool.h"
 
 namespace tutti::kernels {
+
+// Rows of a matrix in one task. Eight tasks per member let a slow one fall behind without the
+// others waiting long; more would only cost. Whole pairs, so that strips begin where they do with
+// any other split.
+inline int64_t RowsPerTask(int64_t rows, int members) {
+  constexpr int64_t kTasksPerMember = 8;
+  constexpr int64_t kMost = 8 * kPairRows;
+  return std::clamp(RoundUp(rows / (members * kTasksPerMember), kPairRows), kPairRows, kMost);
+}
 
 // Calls body(member, task) once for each task in [0, count). Each member has a range of
 // neighbouring tasks, so that it reads on where it was (and what it prefetched is of use); one that

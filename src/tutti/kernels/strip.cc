@@ -31,16 +31,36 @@ StripSource RowsOf(const tensor::WeightView& w, int64_t row) {
   return rows;
 }
 
-void MultiplySlice(const StripIsa& isa, StripForm form, TileArgs args, int64_t columns) {
+// The next slice of a pair in memory: one piece of each of its rows.
+struct NextSlice {
+  const std::byte* first_row = nullptr;
+  int64_t stride = 0;
+  int64_t bytes = 0;
+
+  void Prefetch(int64_t begin, int64_t end) const {  // rows
+    for (int64_t r = begin; r < end; ++r) {
+      const std::byte* row = first_row + r * stride;
+      for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at);
+    }
+    // GCC 12 takes a function of prefetches only for one without effects and drops its calls.
+    asm volatile("" ::: "memory");
+  }
+};
+
+// The next slice is asked for while this one is multiplied, a few rows before each tile: all at
+// once they would overrun the core's queue of misses, and unpacking would wait for it.
+void MultiplySlice(const StripIsa& isa, StripForm form, TileArgs args, int64_t columns,
+                   const NextSlice& next) {
   // 17 columns become 6 + 6 + 5, never 6 + 6 + 4 + 1: narrow tiles are the slow ones.
-  int64_t tiles = DivCeil<int64_t>(columns, isa.max_columns);
-  while (columns > 0) {
-    const int64_t width = DivCeil(columns, tiles);
+  const int64_t tiles = DivCeil<int64_t>(columns, isa.max_columns);
+  constexpr int64_t kFewTiles = 16;  // with more, waiting for the weights is a small part
+  for (int64_t t = 0; t < tiles; ++t) {
+    if (tiles <= kFewTiles) next.Prefetch(kPairRows * t / tiles, kPairRows * (t + 1) / tiles);
+    const int64_t width = DivCeil(columns, tiles - t);
     isa.tiles[static_cast<size_t>(form)][width - 1](args);
     args.columns += width;
     args.sums += width * kPairRows;
     columns -= width;
-    --tiles;
   }
 }
 
@@ -125,18 +145,16 @@ void MultiplyPair(const StripIsa& isa, const tensor::WeightView& w, int64_t row,
   }
   const StripForm form = FormOf(w.dtype);
   const UnpackFunction unpack = isa.unpack(w.dtype);
-  StripSource strips[2] = {RowsOf(w, row), RowsOf(w, row + kStripRows)};
+  const StripSource strips[2] = {RowsOf(w, row), RowsOf(w, row + kStripRows)};
   const Q8Layout layout{w.cols};
   const int64_t n = static_cast<int64_t>(columns.size());
   std::fill_n(sums, n * kPairRows, 0.0f);
   const int64_t groups = w.cols / kQ8GroupSize;
   const int64_t slice = SliceGroups(w.dtype, n <= isa.max_columns);
+  const int64_t row_bytes = w.cols / InfoOf(w.dtype).block_size * InfoOf(w.dtype).block_bytes;
   for (int64_t g = 0; g < groups; g += slice) {
     const int64_t count = std::min(slice, groups - g);
     for (int i = 0; i < 2; ++i) {
-      // Two slices ahead; at the end of the rows on to the next pair.
-      strips[i].ahead = w.row_stride_bytes * 2 * slice / groups;
-      if (g + 2 * slice >= groups) strips[i].ahead += (kPairRows - 1) * w.row_stride_bytes;
       unpack(strips[i], g, count, buffer.Strip(i));
     }
     const TileArgs args{&buffer,
@@ -146,7 +164,14 @@ void MultiplyPair(const StripIsa& isa, const tensor::WeightView& w, int64_t row,
                         layout.groups_offset() + g * static_cast<int64_t>(sizeof(Q8Group)),
                         layout.halves_offset() + 2 * g * static_cast<int64_t>(sizeof(Q8Half)),
                         sums};
-    MultiplySlice(isa, form, args, n);
+    const std::byte* here = strips[0].data[0];
+    NextSlice ahead{here + row_bytes * (g + slice) / groups, w.row_stride_bytes,
+                    row_bytes * std::min(slice, groups - g) / groups};
+    if (g + slice >= groups) {
+      ahead.first_row = next != nullptr ? next : here + kPairRows * w.row_stride_bytes;
+      ahead.bytes = row_bytes * std::min(slice, groups) / groups;
+    }
+    MultiplySlice(isa, form, args, n, ahead);
   }
 }
 

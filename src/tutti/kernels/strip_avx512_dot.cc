@@ -34,6 +34,7 @@ TUTTI_INLINE T LoadAs(const std::byte* p) {
 // A unit's dot products with the columns, and then their part of the rows' sums.
 template <typename Unit, int kColumns>
 struct DotSink {
+  static constexpr bool kPrefetches = true;
   static constexpr int kParts = ScalesPerGroup(Unit::kForm);
   static constexpr int kSums = Unit::kGroups * kParts;
   const std::byte* q[kColumns];       // of the unit's first group

@@ -20,6 +20,7 @@ namespace {
 
 template <typename Unit>
 struct StoreSink {
+  static constexpr bool kPrefetches = false;
   uint8_t* q;
   float* scale;
   float* minimum;
@@ -39,7 +40,6 @@ void Unpack(const StripSource& rows, int64_t first_group, int64_t groups, const 
   StoreSink<Unit> sink{out.q, out.scale, out.minimum};
   const int64_t first = first_group / Unit::kGroups;
   for (int64_t u = first; u < first + groups / Unit::kGroups; ++u) {
-    PrefetchSmallUnit<Unit>(rows, u);
     Unit::Decode(rows, u, sink);
     sink.q += Unit::kGroups * 8 * kStripRows * 4;
     sink.scale += kScales;
