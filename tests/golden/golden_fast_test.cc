@@ -55,8 +55,8 @@ std::vector<float> ErrorsByPosition(Engine& engine, const Golden& golden) {
   return errors;
 }
 
-// What rounding keys and values costs by itself, in logits (of a range of 25): less than the 0.16 of
-// 8-bit activations. It shows in the files whose weights are not quantised.
+// What rounding keys and values costs by itself, in logits (of a range of 25): less than the 0.16
+// of 8-bit activations. It shows in the files whose weights are not quantised.
 float RoundingError(KvType type) {
   return type == KvType::kF32 ? 0 : type == KvType::kQ8_0 ? 0.12f : 0.05f;
 }

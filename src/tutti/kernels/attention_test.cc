@@ -114,7 +114,7 @@ TEST_P(AttentionTest, MatchesReference) {
       {4, 2, 16, 16, 0, 700, 699, false},  // one row over three pieces
       {8, 1, 20, 12, 0, 300, 250, true},   // dimensions that are no multiple of anything
       {3, 3, 64, 80, 0, 90, 0, false},     // no groups
-      {6, 2, 33, 7, 5, 600, 220, true},     // window inside a piece
+      {6, 2, 33, 7, 5, 600, 220, true},    // window inside a piece
       {4, 4, 24, 24, 300, 900, 820, false},
       {150, 1, 72, 64, 0, 270, 263, false},  // more heads than one block has columns
       {2, 1, 1, 1, 1, 5, 0, false},
