@@ -11,10 +11,12 @@ std::unique_ptr<Command> MakeConvertCommand();
 std::unique_ptr<Command> MakeDetokenizeCommand();
 std::unique_ptr<Command> MakeDoctorCommand();
 std::unique_ptr<Command> MakeHelpCommand();
+std::unique_ptr<Command> MakeImatrixCommand();
 std::unique_ptr<Command> MakeInspectCommand();
 std::unique_ptr<Command> MakeListCommand();
 std::unique_ptr<Command> MakeLogitsCommand();
 std::unique_ptr<Command> MakePerplexityCommand();
+std::unique_ptr<Command> MakeQuantizeCommand();
 std::unique_ptr<Command> MakeRenderCommand();
 std::unique_ptr<Command> MakeRunCommand();
 std::unique_ptr<Command> MakeSynthCommand();
@@ -27,6 +29,8 @@ std::span<const CommandEntry> Commands() {
       {"list", "Show the models that are already on this machine", MakeListCommand},
       {"inspect", "Show what a model is and what it needs", MakeInspectCommand},
       {"convert", "Write a model as a GGUF file", MakeConvertCommand},
+      {"quantize", "Write a model as a GGUF file of fewer bits", MakeQuantizeCommand},
+      {"imatrix", "Measure on a text which weights matter", MakeImatrixCommand},
       {"tokenize", "Turn text into token ids", MakeTokenizeCommand},
       {"detokenize", "Turn token ids into text", MakeDetokenizeCommand},
       {"render", "Show what a chat template makes of a conversation", MakeRenderCommand},

@@ -1,9 +1,10 @@
 #include "tutti/engine/convert.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
-#include <optional>
+#include <functional>
 #include <span>
 #include <utility>
 
@@ -14,12 +15,15 @@
 #include "tutti/format/gguf_reader.h"
 #include "tutti/format/gguf_vocab.h"
 #include "tutti/format/gguf_writer.h"
+#include "tutti/kernels/decode_simd.h"
+#include "tutti/kernels/encode_simd.h"
 #include "tutti/kernels/rope.h"
 #include "tutti/model/architecture.h"
 #include "tutti/model/weights.h"
-#include "tutti/tensor/decode.h"
+#include "tutti/os/thread_pool.h"
+#include "tutti/os/topology.h"
 #include "tutti/tensor/encode.h"
-#include "tutti/tensor/encode_k_quants.h"
+#include "tutti/tensor/encode_fitted.h"
 
 namespace tutti::engine {
 namespace {
@@ -28,7 +32,7 @@ using format::GgufWriter;
 using tensor::WeightView;
 
 constexpr uint32_t kQuantizationVersion = 2;
-constexpr size_t kPieceBytes = size_t{1} << 20;
+constexpr size_t kPieceBytes = size_t{4} << 20;  // two are alive at a time
 
 int64_t RowBytes(DType dtype, int64_t cols) {
   const DTypeInfo& info = InfoOf(dtype);
@@ -111,30 +115,6 @@ class Progress {
   int64_t done_bytes_ = 0;
 };
 
-// Collects rows into pieces worth a call.
-class Pieces {
- public:
-  Pieces(const GgufWriter::Append& append, Progress& progress)
-      : append_(append), progress_(progress) {}
-  // Space for one more row, to be filled by the caller.
-  Result<std::span<std::byte>> Next(size_t bytes) {
-    if (piece_.size() + bytes > kPieceBytes) TUTTI_RETURN_IF_ERROR(Flush());
-    piece_.resize(piece_.size() + bytes);
-    return std::span(piece_).last(bytes);
-  }
-  Status Flush() {
-    TUTTI_RETURN_IF_ERROR(append_({reinterpret_cast<const char*>(piece_.data()), piece_.size()}));
-    const size_t written = piece_.size();
-    piece_.clear();
-    return progress_.Add(written);
-  }
-
- private:
-  const GgufWriter::Append& append_;
-  Progress& progress_;
-  std::vector<std::byte> piece_;
-};
-
 // The same blocks in GGUF's order: the exponent in front, value i beside value i + 16. Nothing is
 // rounded, which decoding and encoding again would not promise.
 void RepackMxfp4(const WeightView& from, int64_t row, std::span<std::byte> to) {
@@ -148,10 +128,11 @@ void RepackMxfp4(const WeightView& from, int64_t row, std::span<std::byte> to) {
   }
 }
 
-bool CanWrite(DType dtype) { return tensor::CanEncode(dtype) || tensor::CanEncodeKQuant(dtype); }
+bool CanWrite(DType dtype) { return tensor::CanEncode(dtype) || tensor::CanEncodeFitted(dtype); }
 
-Status ConvertRow(const WeightView& from, int64_t row, DType dtype, std::vector<float>& floats,
-                  std::span<std::byte> to) {
+// `importance` as for EncodeFittedRow.
+Status ConvertRow(const WeightView& from, int64_t row, std::span<const float> importance,
+                  DType dtype, std::vector<float>& floats, std::span<std::byte> to) {
   if (from.dtype == dtype && from.scales == nullptr) {
     std::memcpy(to.data(), from.data + row * from.row_stride_bytes, to.size());
     return Status();
@@ -161,8 +142,10 @@ Status ConvertRow(const WeightView& from, int64_t row, DType dtype, std::vector<
     return Status();
   }
   floats.resize(static_cast<size_t>(from.cols));
-  DecodeRow(from, row, floats);
-  if (tensor::CanEncode(dtype)) {
+  kernels::DecodeRowFast(from, row, floats);
+  // Without an importance matrix a fit of Q4_0 is no better than its reference encoder
+  // (docs/LOG.md).
+  if (!tensor::CanEncodeFitted(dtype) || (dtype == DType::kQ4_0 && importance.empty())) {
     tensor::EncodeRow(dtype, floats, to);
     return Status();
   }
@@ -170,32 +153,74 @@ Status ConvertRow(const WeightView& from, int64_t row, DType dtype, std::vector<
     return DataError("row {} holds values that are not finite and cannot be written as {}", row,
                      NameOf(dtype));
   }
-  tensor::EncodeKQuantRow(dtype, floats, {}, to);
+  tensor::EncodeFittedRow(dtype, floats, importance, to, kernels::FastGroupFits());
   return Status();
 }
 
-Status Produce(const Plan& plan, Progress& progress, const GgufWriter::Append& append) {
-  Pieces pieces(append, progress);
-  const WeightSource& source = *plan.source;
-  if (source.matrices.empty()) {
-    const auto values = std::as_bytes(std::span(source.vector));
-    TUTTI_ASSIGN_OR_RETURN(const auto space, pieces.Next(values.size()));
-    std::copy(values.begin(), values.end(), space.begin());
-    return pieces.Flush();
+// Encodes a tensor piece by piece: while the leading thread writes one, the others begin the next.
+class TensorWriter {
+ public:
+  TensorWriter(const Plan& plan, const ConvertOptions& options, os::ThreadPool& pool)
+      : plan_(plan), source_(*plan.source), pool_(pool), floats_(static_cast<size_t>(pool.size())) {
+    if (options.importance != nullptr) importance_ = options.importance->Means(plan.tensor.name);
   }
-  std::vector<float> floats;
-  for (const WeightView& matrix : source.matrices) {
-    const auto row_bytes = static_cast<size_t>(RowBytes(plan.dtype, matrix.cols));
-    for (int64_t row = 0; row < matrix.rows; ++row) {
-      const int64_t from =
-          source.row_order.empty() ? row : source.row_order[static_cast<size_t>(row)];
-      TUTTI_ASSIGN_OR_RETURN(const auto space, pieces.Next(row_bytes));
-      TUTTI_RETURN_IF_ERROR(
-          ConvertRow(matrix, from, plan.dtype, floats, space).WithContext(plan.tensor.name));
+
+  // `written` is called with the bytes of each piece.
+  Status Write(const GgufWriter::Append& append, const std::function<Status(size_t)>& written) {
+    std::vector<std::byte> ready;
+    const auto flush = [&]() -> Status {
+      if (ready.empty()) return Status();
+      TUTTI_RETURN_IF_ERROR(append({reinterpret_cast<const char*>(ready.data()), ready.size()}));
+      return written(ready.size());
+    };
+    std::vector<std::byte> next;
+    for (size_t m = 0; m < source_.matrices.size(); ++m) {
+      const WeightView& matrix = source_.matrices[m];
+      const auto row_bytes = RowBytes(plan_.dtype, matrix.cols);
+      const int64_t most = std::max<int64_t>(1, static_cast<int64_t>(kPieceBytes) / row_bytes);
+      for (int64_t begin = 0; begin < matrix.rows; begin += most) {
+        const int64_t end = std::min(begin + most, matrix.rows);
+        next.resize(static_cast<size_t>((end - begin) * row_bytes));
+        TUTTI_RETURN_IF_ERROR(EncodeRows(m, begin, end, next, flush));
+        std::swap(ready, next);
+      }
     }
+    return flush();
   }
-  return pieces.Flush();
-}
+
+ private:
+  Status EncodeRows(size_t m, int64_t begin, int64_t end, std::span<std::byte> out,
+                    const std::function<Status()>& flush) {
+    const WeightView& matrix = source_.matrices[m];
+    const auto row_bytes = static_cast<size_t>(RowBytes(plan_.dtype, matrix.cols));
+    const auto cols = static_cast<size_t>(matrix.cols);
+    std::span<const float> importance = importance_;
+    if (!importance.empty()) importance = importance.subspan(m * cols, cols);
+    std::vector<Status> statuses(floats_.size());
+    std::atomic<int64_t> claimed{begin};
+    pool_.Run([&](int member) {
+      Status& status = statuses[static_cast<size_t>(member)];
+      if (member == 0) status = flush();
+      while (status.ok()) {
+        const int64_t row = claimed.fetch_add(1, std::memory_order_relaxed);
+        if (row >= end) break;
+        const int64_t from =
+            source_.row_order.empty() ? row : source_.row_order[static_cast<size_t>(row)];
+        status =
+            ConvertRow(matrix, from, importance, plan_.dtype, floats_[static_cast<size_t>(member)],
+                       out.subspan(static_cast<size_t>(row - begin) * row_bytes, row_bytes));
+      }
+    });
+    for (Status& status : statuses) TUTTI_RETURN_IF_ERROR(std::move(status));
+    return Status();
+  }
+
+  const Plan& plan_;
+  const WeightSource& source_;
+  os::ThreadPool& pool_;
+  std::vector<float> importance_;           // of every matrix in turn, or empty
+  std::vector<std::vector<float>> floats_;  // a row for each member
+};
 
 bool HasShapeOf(const WeightSource& source, const GgufTensor& tensor) {
   if (tensor.vector) return std::ssize(source.vector) == tensor.shape.elements();
@@ -219,7 +244,10 @@ class Conversion {
  private:
   Status PlanTensors(const model::TensorNames& names);
   Status AttachSources(const model::TensorNames& names);
+  Status CheckImportance();
   void SetGeneralKeys();
+  Status Produce(const Plan& plan, os::ThreadPool& pool, Progress& progress,
+                 const GgufWriter::Append& append) const;
 
   const format::Checkpoint& checkpoint_;
   const ConvertOptions& options_;
@@ -233,8 +261,38 @@ class Conversion {
   ConvertReport report_;
 };
 
+// The matrix must be of this model.
+Status Conversion::CheckImportance() {
+  if (options_.importance == nullptr) return Status();
+  int64_t found = 0;
+  for (const Plan& plan : plans_) {
+    if (plan.tensor.vector || !tensor::CanEncodeFitted(plan.dtype)) continue;
+    const size_t values = options_.importance->Means(plan.tensor.name).size();
+    size_t columns = 0;
+    for (const WeightView& matrix : plan.source->matrices) {
+      columns += static_cast<size_t>(matrix.cols);
+    }
+    if (values == columns) {
+      ++found;
+    } else if (values > 0) {
+      return DataError(
+          "the importance matrix has {} values for {}, this model {}: it was made for another "
+          "model",
+          values, plan.tensor.name, columns);
+    } else if (plan.tensor.name.starts_with("blk.")) {
+      report_.without_importance.push_back(plan.tensor.name);
+    }
+  }
+  if (found == 0 && !report_.without_importance.empty()) {
+    return DataError("the importance matrix has no tensor of this model, for example no {}",
+                     report_.without_importance[0]);
+  }
+  return Status();
+}
+
 Status Conversion::PlanTensors(const model::TensorNames& names) {
-  const QuantMixModel facts = QuantMixModelOf(spec_);
+  QuantMixModel facts = QuantMixModelOf(spec_);
+  facts.importance = options_.importance != nullptr;
   for (GgufTensor& tensor : GgufTensorsOf(spec_, names)) {
     Plan plan;
     const int64_t cols = tensor.shape[tensor.shape.rank - 1];
@@ -299,6 +357,7 @@ Status Conversion::Prepare() {
   TUTTI_RETURN_IF_ERROR(SetGgufModelKeys(*architecture_, spec_, writer_));
   TUTTI_RETURN_IF_ERROR(PlanTensors(names));
   TUTTI_RETURN_IF_ERROR(AttachSources(names));
+  TUTTI_RETURN_IF_ERROR(CheckImportance());
   SetGeneralKeys();
   return Status();
 }
@@ -309,13 +368,30 @@ Status Conversion::Write(const VocabSpec* vocab, const std::filesystem::path& pa
     TUTTI_RETURN_IF_ERROR(format::SetGgufVocab(padded, writer_));
   }
   Progress progress(options_, report_.bytes);
+  os::ThreadPool pool(options_.threads > 0
+                          ? options_.threads
+                          : os::DefaultThreads(os::ReadTopology(os::RealSystemFiles())));
   for (const Plan& plan : plans_) {
-    TUTTI_RETURN_IF_ERROR(writer_.AddTensor(plan.tensor.name, plan.dtype, plan.tensor.shape,
-                                            [&plan, &progress](const GgufWriter::Append& append) {
-                                              return Produce(plan, progress, append);
-                                            }));
+    TUTTI_RETURN_IF_ERROR(writer_.AddTensor(
+        plan.tensor.name, plan.dtype, plan.tensor.shape,
+        [&](const GgufWriter::Append& append) { return Produce(plan, pool, progress, append); }));
   }
   return writer_.Write(path);
+}
+
+Status Conversion::Produce(const Plan& plan, os::ThreadPool& pool, Progress& progress,
+                           const GgufWriter::Append& append) const {
+  const WeightSource& source = *plan.source;
+  if (source.matrices.empty()) {
+    const auto values = std::as_bytes(std::span(source.vector));
+    TUTTI_RETURN_IF_ERROR(append({reinterpret_cast<const char*>(values.data()), values.size()}));
+    return progress.Add(values.size());
+  }
+  return TensorWriter(plan, options_, pool).Write(append, [&](size_t bytes) {
+    // What was read of the model need not stay in memory.
+    for (const os::MmapFile& file : checkpoint_.files) file.Forget();
+    return progress.Add(bytes);
+  });
 }
 
 }  // namespace

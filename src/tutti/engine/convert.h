@@ -5,9 +5,11 @@
 // and routers are F32. A tensor that already has its format is copied byte for byte, everything
 // else is decoded and encoded again, so quantised input is accepted.
 //
-// Memory: one piece of a tensor at a time. One thread. Errors: those of reading the model
-// (model/weights.h); kUnsupported for an architecture that GGUF has no name for, a number format
-// that cannot be written yet, a vocabulary that GGUF cannot hold; kIo while writing; what
+// Memory: two pieces of 4 MiB (or a row, where that is longer) and a row of float32 for each
+// thread, besides what the model's small tensors and its vocabulary take; mapped files are dropped
+// as they are read. Called from one thread, computes on `threads`. Errors: those of reading the
+// model (model/weights.h); kUnsupported for an architecture that GGUF has no name for, a number
+// format that cannot be written yet, a vocabulary that GGUF cannot hold; kIo while writing; what
 // `progress` returns. After an error no file is left.
 #pragma once
 #include <cstdint>
@@ -17,6 +19,7 @@
 #include <vector>
 
 #include "tutti/base/status.h"
+#include "tutti/engine/importance.h"
 #include "tutti/format/checkpoint.h"
 #include "tutti/spec/quant_mix.h"
 #include "tutti/spec/vocab_spec.h"
@@ -25,6 +28,8 @@ namespace tutti::engine {
 
 struct ConvertOptions {
   QuantMix mix;
+  int threads = 0;                               // 0: as many as the process may use
+  const ImportanceMatrix* importance = nullptr;  // which errors matter, where it says
   std::string name = {};  // general.name; empty: what the checkpoint says or how its file is called
   // Called now and then with the bytes written and those in all; an error ends the conversion.
   std::function<Status(int64_t done_bytes, int64_t total_bytes)> progress = {};
@@ -37,6 +42,8 @@ struct ConvertReport {
   // What the GGUF cannot say of this model, one line each: readers of the file will compute
   // something else ("sliding window of layer 0: 16 becomes 0").
   std::vector<std::string> losses;
+  // Quantised tensors within layers that the importance matrix says nothing about.
+  std::vector<std::string> without_importance;
 };
 
 // `vocab` may be null: the file then has no vocabulary.

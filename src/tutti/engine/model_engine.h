@@ -48,6 +48,10 @@ class ModelEngine : public Engine {
   StepProfile StopProfile() override;
   std::string CheckIntegrity() const override;
 
+  const model::Weights& weights() const { return weights_; }
+  // Until the next call; null: nobody.
+  void SetObserver(kernels::MatMulObserver* observer) { kernels_->observer = observer; }
+
  private:
   // One batch on its way through: which rows are next.
   struct Progress;

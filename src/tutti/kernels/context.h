@@ -9,6 +9,7 @@
 namespace tutti::kernels {
 
 struct AttentionIsa;
+class MatMulObserver;
 class Profile;
 
 // One per engine; kernels of one context run one at a time. KernelContext context{pool};
@@ -21,7 +22,8 @@ struct KernelContext {
   // The arithmetic of attention; null: the first of AttentionIsas.
   const AttentionIsa* attention = nullptr;
   Workspace workspace{pool.size()};
-  Profile* profile = nullptr;  // where the time goes, while someone wants to know
+  MatMulObserver* observer = nullptr;  // sees the inputs of products (matmul.h)
+  Profile* profile = nullptr;          // where the time goes, while someone wants to know
 };
 
 }  // namespace tutti::kernels

@@ -70,6 +70,7 @@ void MultiplyStrips(const Task& task, std::span<const std::byte* const> columns,
 
 void MatMul(const Activations& x, std::span<const MatMulJob> jobs, KernelContext& context) {
   if (x.rows == 0) return;
+  if (context.observer != nullptr) context.observer->Observe(x, jobs);
   std::vector<Task> tasks;
   bool any_strips = false;
   bool any_float = false;

@@ -40,6 +40,14 @@ struct MatMulJob {
   int64_t step = 1;
 };
 
+// Sees what matrices are multiplied with, while context.observer is one: for importance matrices.
+class MatMulObserver {
+ public:
+  virtual ~MatMulObserver() = default;
+  // Before the jobs are computed, on the thread that calls MatMul.
+  virtual void Observe(const Activations& x, std::span<const MatMulJob> jobs) = 0;
+};
+
 // Computes every job with rows of the same x; weight.cols == x.cols in each.
 void MatMul(const Activations& x, std::span<const MatMulJob> jobs, KernelContext& context);
 

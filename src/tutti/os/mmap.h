@@ -25,6 +25,10 @@ class MmapFile {
   MmapFile& operator=(const MmapFile&) = delete;
   ~MmapFile();
 
+  // What was read of the file so far no longer counts as memory of this process; reading it again
+  // takes it from the page cache or the disk.
+  void Forget() const;
+
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   const std::filesystem::path& path() const { return path_; }
 

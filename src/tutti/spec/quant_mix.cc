@@ -56,7 +56,12 @@ DType DownProjection(const QuantMix& mix, int32_t layer, const QuantMixModel& mo
   if (mix.name == "q2_k") return DType::kQ3_K;
   if (mix.name == "q3_k_m") return layer < model.layers / 16 ? DType::kQ5_K : DType::kQ4_K;
   if (mix.name == "iq4_nl" || mix.name == "iq4_xs") {
-    return layer < model.layers / 8 ? DType::kQ5_K : mix.base;
+    return layer < model.layers / 8 && !model.importance ? DType::kQ5_K : mix.base;
+  }
+  // The first layers have outliers that an importance matrix makes worse.
+  if (model.importance && layer < model.layers / 8) {
+    if (mix.base == DType::kQ4_0) return DType::kQ4_1;
+    if (mix.base == DType::kQ5_0) return DType::kQ5_1;
   }
   if (mix.name == "q4_k_m" || mix.name == "q5_k_m") {
     return UsesMoreBits(layer, model.layers) ? DType::kQ6_K : mix.base;

@@ -1,8 +1,8 @@
 // Which number format each tensor of a quantised file gets.
 //
 // A file called Q4_K_M is a mixture: most matrices Q4_K, the sensitive ones finer. The rules here
-// are those of llama.cpp's llama-quantize (src/llama-quant.cpp, read in 2026), without importance
-// matrix, so that a file made by Tutti weighs and computes like the files people know.
+// are those of llama.cpp's llama-quantize (src/llama-quant.cpp, read in 2026), so that a file made
+// by Tutti weighs and computes like the files people know.
 //
 // Pure functions of names and counts.
 #pragma once
@@ -31,6 +31,7 @@ struct QuantMixModel {
   int32_t experts = 0;
   int32_t heads_per_kv_head = 1;
   bool tied_embedding = false;
+  bool importance = false;  // the matrices are fitted with an importance matrix
 };
 
 // The format of the matrix `name` (its GGUF name: "blk.3.ffn_down.weight"). `columns` is the inner

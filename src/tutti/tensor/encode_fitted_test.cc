@@ -1,4 +1,4 @@
-#include "tutti/tensor/encode_k_quants.h"
+#include "tutti/tensor/encode_fitted.h"
 
 #include <gtest/gtest.h>
 
@@ -18,7 +18,7 @@ std::vector<float> RoundTrip(DType dtype, const std::vector<float>& in,
   const DTypeInfo& info = InfoOf(dtype);
   std::vector<std::byte> bytes(in.size() / static_cast<size_t>(info.block_size) *
                                static_cast<size_t>(info.block_bytes));
-  EncodeKQuantRow(dtype, in, importance, bytes);
+  EncodeFittedRow(dtype, in, importance, bytes);
   std::vector<float> out(in.size());
   const Shape shape{{1, static_cast<int64_t>(in.size())}, 2};
   DecodeRow(WholeMatrix({dtype, shape, bytes.data(), bytes.size()}), 0, out);
@@ -41,7 +41,7 @@ struct Case {
   double error_max;
 };
 
-class EncodeKQuantsTest : public ::testing::TestWithParam<Case> {
+class EncodeFittedTest : public ::testing::TestWithParam<Case> {
  protected:
   static std::vector<float> Normal(unsigned seed) {
     std::mt19937 rng(seed);
@@ -52,19 +52,19 @@ class EncodeKQuantsTest : public ::testing::TestWithParam<Case> {
   }
 };
 
-TEST_P(EncodeKQuantsTest, NormalWeightsComeBackClose) {
+TEST_P(EncodeFittedTest, NormalWeightsComeBackClose) {
   const std::vector<float> in = Normal(1);
   const double error = RelativeError(in, RoundTrip(GetParam().dtype, in));
   EXPECT_LT(error, GetParam().error_max);
   EXPECT_GT(error, GetParam().error_max / 3) << "better than the format can be";
 }
 
-TEST_P(EncodeKQuantsTest, WhatWasDecodedIsEncodedAlmostWithoutLoss) {
+TEST_P(EncodeFittedTest, WhatWasDecodedIsEncodedAlmostWithoutLoss) {
   const std::vector<float> once = RoundTrip(GetParam().dtype, Normal(2));
   EXPECT_LT(RelativeError(once, RoundTrip(GetParam().dtype, once)), GetParam().error_max / 3);
 }
 
-TEST_P(EncodeKQuantsTest, ImportanceMovesTheErrorToWhereItMattersLess) {
+TEST_P(EncodeFittedTest, ImportanceMovesTheErrorToWhereItMattersLess) {
   const std::vector<float> in = Normal(3);
   std::vector<float> importance(kCols);
   for (size_t i = 0; i < kCols; ++i) importance[i] = i % 4 == 0 ? 100.0f : 1.0f;
@@ -77,7 +77,7 @@ TEST_P(EncodeKQuantsTest, ImportanceMovesTheErrorToWhereItMattersLess) {
             weighted(RoundTrip(GetParam().dtype, in)));
 }
 
-TEST_P(EncodeKQuantsTest, OddInputsGiveFiniteValues) {
+TEST_P(EncodeFittedTest, OddInputsGiveFiniteValues) {
   for (const float value : {0.0f, -0.0f, 1e-30f, -1e-38f, 1.0f, -1.0f, 6e4f}) {
     const std::vector<float> out = RoundTrip(GetParam().dtype, std::vector<float>(kCols, value));
     for (const float v : out) {
@@ -92,7 +92,7 @@ TEST_P(EncodeKQuantsTest, OddInputsGiveFiniteValues) {
   EXPECT_NEAR(out[1024], 0.001f, 0.001f);
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, EncodeKQuantsTest,
+INSTANTIATE_TEST_SUITE_P(Types, EncodeFittedTest,
                          ::testing::Values(Case{DType::kQ2_K, 0.30}, Case{DType::kQ3_K, 0.16},
                                            Case{DType::kQ4_K, 0.080}, Case{DType::kQ5_K, 0.040},
                                            Case{DType::kQ6_K, 0.020}, Case{DType::kIQ4_NL, 0.080},
