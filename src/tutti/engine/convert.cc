@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <span>
 #include <utility>
 
@@ -368,13 +369,15 @@ Status Conversion::Write(const VocabSpec* vocab, const std::filesystem::path& pa
     TUTTI_RETURN_IF_ERROR(format::SetGgufVocab(padded, writer_));
   }
   Progress progress(options_, report_.bytes);
-  os::ThreadPool pool(options_.threads > 0
-                          ? options_.threads
-                          : os::DefaultThreads(os::ReadTopology(os::RealSystemFiles())));
+  TUTTI_ASSIGN_OR_RETURN(
+      const std::unique_ptr<os::ThreadPool> pool,
+      os::ThreadPool::Create(options_.threads > 0
+                                 ? options_.threads
+                                 : os::DefaultThreads(os::ReadTopology(os::RealSystemFiles()))));
   for (const Plan& plan : plans_) {
     TUTTI_RETURN_IF_ERROR(writer_.AddTensor(
         plan.tensor.name, plan.dtype, plan.tensor.shape,
-        [&](const GgufWriter::Append& append) { return Produce(plan, pool, progress, append); }));
+        [&](const GgufWriter::Append& append) { return Produce(plan, *pool, progress, append); }));
   }
   return writer_.Write(path);
 }
