@@ -1,6 +1,6 @@
 // What a tokenizer promises whatever its vocabulary: nothing is lost, users form no control tokens,
-// long runs take linear time. With the toy tokenizer of the golden models (shared/fixtures/make/
-// make_toy_tokenizer.py) and vocabularies made here.
+// long runs take linear time. With the toy tokenizer of the golden models and vocabularies made
+// here.
 #include "tutti/text/tokenizer.h"
 
 #include <gtest/gtest.h>

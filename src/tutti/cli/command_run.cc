@@ -47,7 +47,6 @@ class RunCommand final : public Command {
     app.add_flag("-v,--verbose", verbose_, "instruction sets and speeds on stderr");
     app.footer(
         "A model with a chat template answers, others (and --raw) continue the text.\n"
-        "Sampling defaults: the model's generation_config.json, then those shown above.\n"
         "A single argument with a space in it is a PROMPT for the model inside ('story').");
   }
 
@@ -222,8 +221,7 @@ class ChatCommand final : public Command {
     app.add_flag("-v,--verbose", verbose_, "instruction sets and speeds on stderr");
     app.footer(
         "/help shows the commands. A line that ends in \\ goes on, \"\"\" begins and ends a\n"
-        "block of lines. Ctrl-C stops the answer, Ctrl-D ends the conversation.\n"
-        "Sampling defaults: the model's generation_config.json, then those shown above.");
+        "block of lines. Ctrl-C stops the answer, Ctrl-D ends the conversation.");
   }
 
   Status Run(Console& console) override {

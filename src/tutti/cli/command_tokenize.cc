@@ -82,6 +82,7 @@ class DetokenizeCommand final : public Command {
     app.add_flag("--no-special", no_special_, "leave out control tokens");
     app.add_flag("--jsonl", jsonl_, "each line of input {\"ids\"} gives a line {\"text\"}");
     DeclareJson(app, json_);
+    app.footer("With --jsonl, ids beyond the vocabulary (padding of a model) give no text.");
   }
 
   Status Run(Console& console) override {
@@ -100,12 +101,24 @@ class DetokenizeCommand final : public Command {
     }
     while (ids_.ends_with(',')) ids_.pop_back();
     TUTTI_ASSIGN_OR_RETURN(const TokenIds ids, ParseIds(ids_));
+    TUTTI_RETURN_IF_ERROR(CheckIds(*tokenizer, ids));
     console.Write(json_ ? TextJson(*tokenizer, ids) : tokenizer->Decode(ids, !no_special_));
     console.Write("\n");
     return {};
   }
 
  private:
+  // Whoever types an id means a token; a program may hand on the padding of a model's vocabulary.
+  static Status CheckIds(const text::Tokenizer& tokenizer, const TokenIds& ids) {
+    const size_t count = tokenizer.spec().tokens.size();
+    for (const TokenId id : ids) {
+      if (static_cast<size_t>(id) < count) continue;
+      return UsageError("token {} is not in the vocabulary of {} tokens (0 to {})", id, count,
+                        count - 1);
+    }
+    return {};
+  }
+
   std::string TextJson(const text::Tokenizer& tokenizer, const TokenIds& ids) const {
     return "{\"text\": " + JsonString(tokenizer.Decode(ids, !no_special_)) + "}";
   }

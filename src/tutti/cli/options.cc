@@ -52,6 +52,9 @@ constexpr std::array<ModelDefault, 5> kModelDefaults = {{
      [](SamplingSpec& s, double value) { s.repetition_penalty = static_cast<float>(value); }},
 }};
 
+constexpr const char* kSampling =
+    "Sampling (defaults where the model's generation_config.json has none)";
+
 }  // namespace
 
 void ModelOptions::DeclareModel(CLI::App& app, bool required) {
@@ -97,7 +100,7 @@ void AnswerOptions::Declare(CLI::App& app) {
 
   const auto add = [&](const char* name, auto& value, const CLI::Validator& check,
                        const char* help) {
-    return app.add_option(name, value, help)->type_name("X")->check(check)->group("Sampling");
+    return app.add_option(name, value, help)->type_name("X")->check(check)->group(kSampling);
   };
   const auto number = [](double low, double high) { return NumberBetween(low, high); };
   // The bounds are those of engine/sampler.h, and this the order of kModelDefaults.
@@ -120,10 +123,10 @@ void AnswerOptions::Declare(CLI::App& app) {
   app.add_option("--logit-bias", logit_bias_, "ID=X, added to a logit; may be given again")
       ->type_name("B")
       ->allow_extra_args(false)
-      ->group("Sampling");
+      ->group(kSampling);
   app.add_option("--seed", seed_, "same seed, same text (default: random)")
       ->type_name("N")
-      ->group("Sampling");
+      ->group(kSampling);
 }
 
 Status AnswerOptions::Resolve() {

@@ -129,7 +129,7 @@ class Flattener {
 
 bool IsThere(const fs::path& path) {
   std::error_code ignored;
-  return fs::exists(path, ignored);
+  return fs::is_regular_file(path, ignored);
 }
 
 // Maps one file of tensors and keeps the mapping in the checkpoint.
@@ -227,6 +227,10 @@ Result<Checkpoint> OpenHuggingFace(const fs::path& folder) {
   checkpoint.kind = CheckpointKind::kHuggingFace;
   checkpoint.path = folder;
   const fs::path config = folder / "config.json";
+  // Reading a pipe would wait for ever.
+  if (!IsThere(config)) {
+    return Error(StatusCode::kNotFound, "{}: no such file, or not a regular one", config.string());
+  }
   TUTTI_ASSIGN_OR_RETURN(const std::string text, os::ReadFile(config, kMaxConfigBytes));
   TUTTI_RETURN_IF_ERROR(FlattenJson(text, config.string(), "", checkpoint.metadata));
   const fs::path generation = folder / "generation_config.json";

@@ -49,7 +49,7 @@ TEST(WeightCopiesTest, TransposedOfEveryKindAndSize) {
         ASSERT_TRUE(turned.ok());
         ASSERT_EQ(turned->rows, cols);
         ASSERT_EQ(turned->cols, rows);
-        EXPECT_EQ(turned->dtype, IsQuantized(dtype) ? DType::kF32 : dtype);
+        EXPECT_EQ(turned->dtype, InfoOf(dtype).block_size > 1 ? DType::kF32 : dtype);
         for (int64_t r = 0; r < rows; ++r) {
           const std::vector<float> row = RowOf(matrix.view, r);
           for (int64_t c = 0; c < cols; ++c) {

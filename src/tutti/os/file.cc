@@ -86,6 +86,7 @@ Status CheckRoom(const std::filesystem::path& path, uint64_t size_bytes) {
 }
 
 Result<FileWriter> FileWriter::Create(const std::filesystem::path& path) {
+  if (path.empty()) return UsageError("the name of the file to write is empty");
   FileWriter file;
   file.path_ = path;
   std::error_code error;

@@ -78,8 +78,4 @@ std::optional<DType> DTypeFromName(std::string_view name) {
   return std::nullopt;
 }
 
-bool IsQuantized(DType dtype) {
-  return InfoOf(dtype).block_size > 1 || dtype == DType::kF8E4M3 || dtype == DType::kF8E5M2;
-}
-
 }  // namespace tutti

@@ -65,7 +65,5 @@ const DTypeInfo& InfoOf(DType dtype);
 inline std::string_view NameOf(DType dtype) { return InfoOf(dtype).name; }
 std::optional<DType> DTypeFromGgmlId(uint32_t id);
 std::optional<DType> DTypeFromName(std::string_view name);
-// True for formats whose values need a block or a scale to be decoded.
-bool IsQuantized(DType dtype);
 
 }  // namespace tutti

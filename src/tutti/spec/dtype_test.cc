@@ -16,11 +16,5 @@ TEST(DTypeTest, NamesAndIdsLeadBack) {
   EXPECT_EQ(DTypeFromName("Q4_2"), std::nullopt);
 }
 
-TEST(DTypeTest, QuantizedMeansThatAScaleIsNeeded) {
-  EXPECT_TRUE(IsQuantized(DType::kQ8_0));
-  EXPECT_TRUE(IsQuantized(DType::kF8E4M3));
-  EXPECT_FALSE(IsQuantized(DType::kBF16));
-}
-
 }  // namespace
 }  // namespace tutti

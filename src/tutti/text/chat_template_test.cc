@@ -1,4 +1,4 @@
-// Every recorded rendering of shared/fixtures/templates: 55 published templates, language snippets,
+// Every recorded rendering of the shared templates: 55 published templates, language snippets,
 // hostile templates.
 #include "tutti/text/chat_template.h"
 
