@@ -24,7 +24,10 @@ get_property(kernel_tests DIRECTORY ${CMAKE_SOURCE_DIR}/src/tutti/kernels PROPER
 list(APPEND TUTTI_QEMU_TESTS ${kernel_tests})
 # ./test builds this.
 add_custom_target(qemu_tests)
-add_dependencies(qemu_tests tutti ${TUTTI_QEMU_TESTS})
+add_dependencies(qemu_tests ${TUTTI_QEMU_TESTS})
+if(TUTTI_CLI)
+  add_dependencies(qemu_tests tutti)
+endif()
 
 function(tutti_qemu)
   cmake_parse_arguments(ARG "" "NAME;CPU;QUANTISED;FLOAT;WARNING" "" ${ARGN})
@@ -35,6 +38,9 @@ function(tutti_qemu)
   endforeach()
   set_property(TEST qemu.${ARG_NAME}.golden.golden_test APPEND PROPERTY
     ENVIRONMENT "GTEST_FILTER=${golden_filter}")
+  if(NOT TUTTI_CLI)
+    return()
+  endif()
   add_test(NAME qemu.${ARG_NAME}.answer
     COMMAND ${TUTTI_QEMU} $<TARGET_FILE:tutti> run story --ids 0,49,80,359,540,261,574
       --temperature 0 --ignore-eos --max-tokens 24 --print-ids --verbose)
@@ -58,4 +64,6 @@ elseif(CMAKE_SYSTEM_PROCESSOR STREQUAL aarch64)
   tutti_qemu(NAME sve2_128 CPU max,sve128=on QUANTISED neon-i8mm FLOAT SVE2_128)
   tutti_qemu(NAME sve2_256 CPU max,sve256=on QUANTISED neon-i8mm FLOAT SVE_256)
   tutti_qemu(NAME sve2_512 CPU max,sve512=on QUANTISED neon-i8mm FLOAT SVE2)
+elseif(CMAKE_SYSTEM_PROCESSOR STREQUAL riscv64)
+  tutti_qemu(NAME rv64 CPU rv64 QUANTISED portable FLOAT SCALAR)
 endif()
