@@ -2,9 +2,11 @@
 
 #include <cmath>
 
+#include "tutti/kernels/fixed_vectors.h"
 #include "tutti/tensor/iq_tables.h"
 
-// Compiles the rest of this file once per SIMD target.
+// Compiles the rest of this file once per SIMD target whose vectors may be members.
+#define HWY_DISABLED_TARGETS TUTTI_SCALABLE_TARGETS
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tutti/kernels/encode_simd.cc"
 #include <hwy/foreach_target.h>

@@ -1,5 +1,5 @@
-// What a file does that keeps vectors in arrays, which SVE and RVV do not have (their vectors' size
-// is not known when compiling): before it includes Highway,
+// What a file does that keeps vectors in arrays or structs, which those of SVE and RVV cannot be in
+// (their size is not known when compiling): before it includes Highway,
 //
 //   #define HWY_DISABLED_TARGETS TUTTI_SCALABLE_TARGETS
 //
