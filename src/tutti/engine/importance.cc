@@ -100,8 +100,10 @@ Status WriteImportanceMatrix(const ImportanceMatrix& matrix, const std::filesyst
   writer.Set("imatrix.chunk_size", static_cast<uint32_t>(matrix.chunk_tokens));
   for (const auto& [name, entry] : matrix.entries) {
     const auto rows = std::ssize(entry.counts);
-    const auto add = [&](std::string_view suffix, int64_t columns, const auto& values) {
-      return writer.AddTensor(fmt::format("{}{}", name, suffix), DType::kF32, {{rows, columns}, 2},
+    // clang 14 cannot capture a structured binding
+    const auto add = [&, &stem = name](std::string_view suffix, int64_t columns,
+                                       const auto& values) {
+      return writer.AddTensor(fmt::format("{}{}", stem, suffix), DType::kF32, {{rows, columns}, 2},
                               [&values](const format::GgufWriter::Append& append) {
                                 const std::vector<float> floats(values.begin(), values.end());
                                 return append({reinterpret_cast<const char*>(floats.data()),
