@@ -3,7 +3,7 @@
 // Signed weights: |w| times x with the sign of w (vpsignb), since a biased w + 128 would saturate
 // the 16 bits. |w| <= 128 and |x| <= 127 make pairs of at most 2 * 128 * 127 = 32,512: no
 // saturation. Forms with |q| <= 32 add up four pairs in 16 bits first (4 * 2 * 32 * 127 = 32,512).
-#include "tutti/kernels/strip.h"
+#include "tutti/kernels/strip_avx2.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -52,8 +52,6 @@ struct Products16 {
   }
 };
 
-UnpackFunction UnpackSigned(DType dtype) { return PortableUnpack(dtype, false); }
-
 // Four columns: their int32, 16-bit and float sums fill 12 of 16 registers.
 #define TUTTI_TILES(form)                                                                        \
   {                                                                                              \
@@ -63,7 +61,7 @@ UnpackFunction UnpackSigned(DType dtype) { return PortableUnpack(dtype, false); 
 
 constexpr StripIsa kAvx2 = {
     "avx2",
-    UnpackSigned,
+    UnpackSignedAvx2,
     4,
     {TUTTI_TILES(StripForm::kSigned32), TUTTI_TILES(StripForm::kSmallSigned32),
      TUTTI_TILES(StripForm::kUnsigned32), TUTTI_TILES(StripForm::kSmallSigned16),
@@ -77,7 +75,7 @@ constexpr StripIsa kAvx2 = {
 TUTTI_END_TARGET
 
 namespace tutti::kernels {
-const StripIsa* StripIsaAvx2() { return Cpu().avx2 && Cpu().fma ? &kAvx2 : nullptr; }
+const StripIsa* StripIsaAvx2() { return Cpu().avx2 && Cpu().fma && Cpu().f16c ? &kAvx2 : nullptr; }
 }  // namespace tutti::kernels
 #else
 namespace tutti::kernels {

@@ -1,7 +1,7 @@
 // Tiles with AVX-VNNI, the 256-bit form of vpdpbusd that processors without AVX-512 have.
 //
 // As in strip_avx512vnni.cc, signed weights are stored as w + 128 and the sums begin at -128 sum x.
-#include "tutti/kernels/strip.h"
+#include "tutti/kernels/strip_avx2.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -39,8 +39,6 @@ struct DotProducts {
   }
 };
 
-UnpackFunction UnpackBiased(DType dtype) { return PortableUnpack(dtype, true); }
-
 // Three columns of 16 rows: 6 registers of products and as many of float sums. |q| does not matter:
 // both signed forms share tiles.
 #define TUTTI_TILES(form) \
@@ -48,7 +46,7 @@ UnpackFunction UnpackBiased(DType dtype) { return PortableUnpack(dtype, true); }
 
 constexpr StripIsa kAvxVnni = {
     "avxvnni",
-    UnpackBiased,
+    UnpackBiasedAvx2,
     3,
     {TUTTI_TILES(StripForm::kSigned32), TUTTI_TILES(StripForm::kSigned32),
      TUTTI_TILES(StripForm::kUnsigned32), TUTTI_TILES(StripForm::kSmallSigned16),
@@ -62,7 +60,9 @@ constexpr StripIsa kAvxVnni = {
 TUTTI_END_TARGET
 
 namespace tutti::kernels {
-const StripIsa* StripIsaAvxVnni() { return Cpu().avx_vnni && Cpu().fma ? &kAvxVnni : nullptr; }
+const StripIsa* StripIsaAvxVnni() {
+  return Cpu().avx_vnni && Cpu().fma && Cpu().f16c ? &kAvxVnni : nullptr;
+}
 }  // namespace tutti::kernels
 #else
 namespace tutti::kernels {

@@ -2,7 +2,7 @@
 // bits, sadalp adds pairs of those to sums in 32 bits.
 //
 // 16 bits hold two products of 128 * 127, and eight where |q| <= 32 (8 * 32 * 127 = 32,512).
-#include "tutti/kernels/strip.h"
+#include "tutti/kernels/strip_neon.h"
 
 #if defined(__aarch64__)
 #include <arm_neon.h>
@@ -58,7 +58,7 @@ struct Products16 {
 
 constexpr StripIsa kNeon = {
     "neon",
-    UnpackSigned,
+    UnpackNeon,
     3,
     {TUTTI_TILES(StripForm::kSigned32), TUTTI_TILES(StripForm::kSmallSigned32),
      TUTTI_TILES(StripForm::kUnsigned32), TUTTI_TILES(StripForm::kSmallSigned16),

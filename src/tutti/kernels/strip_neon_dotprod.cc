@@ -1,6 +1,6 @@
 // Tiles with NEON's dot product (Armv8.2 dotprod): sdot multiplies four signed bytes per lane with
 // four of another register's, chosen by lane, so activations need no broadcast.
-#include "tutti/kernels/strip.h"
+#include "tutti/kernels/strip_neon.h"
 
 #if defined(__aarch64__)
 #include <arm_neon.h>
@@ -48,7 +48,7 @@ struct DotProducts {
 
 constexpr StripIsa kNeonDotprod = {
     "neon-dotprod",
-    UnpackSigned,
+    UnpackNeon,
     4,
     {TUTTI_TILES(StripForm::kSigned32), TUTTI_TILES(StripForm::kSigned32),
      TUTTI_TILES(StripForm::kUnsigned32), TUTTI_TILES(StripForm::kSmallSigned16),

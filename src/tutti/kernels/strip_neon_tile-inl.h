@@ -98,7 +98,5 @@ void NeonTile(const TileArgs& args) {
   }
 }
 
-UnpackFunction UnpackSigned(DType dtype) { return PortableUnpack(dtype, false); }
-
 }  // namespace
 }  // namespace tutti::kernels

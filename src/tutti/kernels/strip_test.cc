@@ -187,8 +187,54 @@ TEST(StripTest, ExtremeValuesDoNotSaturate) {
   for (const DType dtype : kTypes) {
     Rng rng(9);
     const TestWeights w(dtype, 20, 512, rng, true);
-    const TestColumns x(3, 512, rng, true);
-    ExpectProduct(w, x, std::string(NameOf(dtype)) + " extreme");
+    for (const int64_t columns : {1, 3, 7}) {
+      const TestColumns x(columns, 512, rng, true);
+      ExpectProduct(w, x, std::string(NameOf(dtype)) + " extreme");
+    }
+  }
+}
+
+// Any bytes at all: every scale that a block can have, the denormal and infinite ones too.
+TEST(StripTest, EveryInstructionSetUnpacksAnyBytesAlike) {
+  const auto same = [](float a, float b) {
+    return std::memcmp(&a, &b, sizeof(a)) == 0 || (std::isnan(a) && std::isnan(b));
+  };
+  for (const DType dtype : kTypes) {
+    Rng rng(11);
+    constexpr int64_t kCols = kSliceGroups * kQ8GroupSize;
+    TestWeights w(dtype, 64 * kStripRows, kCols, rng, false);
+    for (int64_t i = 0; i < w.view.rows * w.view.row_stride_bytes; ++i) {
+      w.bytes[static_cast<size_t>(i)] = static_cast<std::byte>(rng.NextU64());
+    }
+    auto buffer = std::make_unique<StripPairBuffer>();
+    const StripSlice expected = buffer->Strip(0);
+    const StripSlice actual = buffer->Strip(1);
+    for (int64_t row = 0; row < w.view.rows; row += kStripRows) {
+      StripSource rows;
+      rows.scale_dtype = w.view.scale_dtype;
+      rows.scale_block_cols = w.view.scale_block_cols;
+      for (int64_t i = 0; i < kStripRows; ++i) {
+        rows.data[i] = w.view.data + (row + i) * w.view.row_stride_bytes;
+        rows.scales[i] = w.view.scales + (row + i) * w.view.scale_row_stride_bytes;
+      }
+      PortableUnpack(dtype, false)(rows, 0, kSliceGroups, expected);
+      const int64_t scales = kSliceGroups * ScalesPerGroup(FormOf(dtype)) * kStripRows;
+      for (const StripIsa* isa : SupportedStripIsas()) {
+        isa->unpack(dtype)(rows, 0, kSliceGroups, actual);
+        const int bias = HasMinimum(FormOf(dtype)) ? 0 : (actual.q[0] - expected.q[0]) & 0xff;
+        ASSERT_TRUE(bias == 0 || bias == 128) << NameOf(dtype) << ", " << isa->name;
+        for (int64_t i = 0; i < kSliceGroups * 8 * kStripRows * 4; ++i) {
+          ASSERT_EQ((actual.q[i] - bias) & 0xff, expected.q[i])
+              << NameOf(dtype) << ", " << isa->name << ", q " << i;
+        }
+        for (int64_t i = 0; i < scales; ++i) {
+          ASSERT_TRUE(same(actual.scale[i], expected.scale[i]) &&
+                      (!HasMinimum(FormOf(dtype)) || same(actual.minimum[i], expected.minimum[i])))
+              << NameOf(dtype) << ", " << isa->name << ", scale " << i << ": " << actual.scale[i]
+              << " instead of " << expected.scale[i];
+        }
+      }
+    }
   }
 }
 
