@@ -3,7 +3,7 @@
 // Signed weights: |w| times x with the sign of w (vpsignb), since a biased w + 128 would saturate
 // the 16 bits. |w| <= 128 and |x| <= 127 make pairs of at most 2 * 128 * 127 = 32,512: no
 // saturation. Forms with |q| <= 32 add up four pairs in 16 bits first (4 * 2 * 32 * 127 = 32,512).
-#include "tutti/kernels/strip_avx2.h"
+#include "tutti/kernels/strip_formats.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -66,6 +66,8 @@ constexpr StripIsa kAvx2 = {
     {TUTTI_TILES(StripForm::kSigned32), TUTTI_TILES(StripForm::kSmallSigned32),
      TUTTI_TILES(StripForm::kUnsigned32), TUTTI_TILES(StripForm::kSmallSigned16),
      TUTTI_TILES(StripForm::kUnsigned16)},
+    DotAvx2,
+    kVectorDotColumns,
 };
 
 #undef TUTTI_TILES

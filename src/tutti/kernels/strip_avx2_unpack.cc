@@ -1,5 +1,5 @@
 // Strips unpacked with AVX2, for the tiles of strip_avx2.cc and strip_avxvnni.cc.
-#include "tutti/kernels/strip_avx2.h"
+#include "tutti/kernels/strip_formats.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -12,7 +12,7 @@
 #include "tutti/tensor/iq_tables.h"
 #include "tutti/tensor/row_scales.h"
 
-TUTTI_BEGIN_TARGET("avx2,f16c")
+TUTTI_BEGIN_TARGET("avx2,fma,f16c")
 namespace tutti::kernels {
 namespace {
 

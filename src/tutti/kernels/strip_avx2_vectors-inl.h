@@ -13,6 +13,12 @@ using Floats __attribute__((vector_size(4 * kVectorRows))) = float;
 TUTTI_INLINE __m256i Raw(Bytes v) { return reinterpret_cast<__m256i>(v); }
 TUTTI_INLINE Bytes FromRaw(__m256i v) { return reinterpret_cast<Bytes>(v); }
 
+TUTTI_INLINE Bytes Splat8(int byte) { return FromRaw(_mm256_set1_epi8(static_cast<char>(byte))); }
+TUTTI_INLINE Bytes Splat32(uint32_t dword) {
+  return FromRaw(_mm256_set1_epi32(static_cast<int32_t>(dword)));
+}
+TUTTI_INLINE Floats SplatFloat(float v) { return reinterpret_cast<Floats>(_mm256_set1_ps(v)); }
+
 // Within 16 bytes.
 TUTTI_INLINE Bytes InterleaveLow32(Bytes a, Bytes b) {
   return FromRaw(_mm256_unpacklo_epi32(Raw(a), Raw(b)));
@@ -60,6 +66,12 @@ TUTTI_INLINE Floats LowHalfToFloat(Bytes v) {
   const __m128i words =
       _mm_packus_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1));
   return reinterpret_cast<Floats>(_mm256_cvtph_ps(words));
+}
+
+// a b + c, rounded once.
+TUTTI_INLINE Floats MulAdd(Floats a, Floats b, Floats c) {
+  return reinterpret_cast<Floats>(_mm256_fmadd_ps(
+      reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(c)));
 }
 
 // 16 bytes of rows i and i + 4.

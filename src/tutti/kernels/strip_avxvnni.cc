@@ -1,7 +1,7 @@
 // Tiles with AVX-VNNI, the 256-bit form of vpdpbusd that processors without AVX-512 have.
 //
 // As in strip_avx512vnni.cc, signed weights are stored as w + 128 and the sums begin at -128 sum x.
-#include "tutti/kernels/strip_avx2.h"
+#include "tutti/kernels/strip_formats.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -51,6 +51,8 @@ constexpr StripIsa kAvxVnni = {
     {TUTTI_TILES(StripForm::kSigned32), TUTTI_TILES(StripForm::kSigned32),
      TUTTI_TILES(StripForm::kUnsigned32), TUTTI_TILES(StripForm::kSmallSigned16),
      TUTTI_TILES(StripForm::kUnsigned16)},
+    DotAvxVnni,
+    kVectorDotColumns,
 };
 
 #undef TUTTI_TILES

@@ -80,10 +80,8 @@ TUTTI_INLINE Bytes LastDwords(const Rows& rows, int64_t offset) {
   return InterleaveHigh64(InterleaveHigh32(r[0], r[1]), InterleaveHigh32(r[2], r[3]));
 }
 
-TUTTI_INLINE Bytes And(Bytes v, int byte) { return v & (Bytes{} + static_cast<uint8_t>(byte)); }
-TUTTI_INLINE Bytes AndDwords(Bytes v, uint32_t dword) {
-  return v & reinterpret_cast<Bytes>(Dwords{} + dword);
-}
+TUTTI_INLINE Bytes And(Bytes v, int byte) { return v & Splat8(byte); }
+TUTTI_INLINE Bytes AndDwords(Bytes v, uint32_t dword) { return v & Splat32(dword); }
 // Bytes shifted right; the mask removes what came in from the neighbour.
 TUTTI_INLINE Bytes ShiftAnd(Bytes v, int shift, int byte) {
   return And(ShiftRight(v, shift), byte);
@@ -156,8 +154,8 @@ TUTTI_INLINE void PutFiveBits(const Bytes* packed, Bytes bits, Sink& out) {
   for (int j = 0; j < 8; ++j) {
     const Bytes q = j < 4 ? And(packed[j % 4], 0xf) : ShiftAnd(packed[j % 4], 4, 0xf);
     // Byte j / 2 of each row's dword, four times; then one bit of it in each.
-    const Bytes spread = LookUp(bits, four_times + (Bytes{} + static_cast<uint8_t>(j / 2)));
-    const Bytes which = reinterpret_cast<Bytes>(Dwords{} + (j % 2 == 0 ? 0x08040201 : 0x80402010));
+    const Bytes spread = LookUp(bits, four_times + Splat8(j / 2));
+    const Bytes which = Splat32(j % 2 == 0 ? 0x08040201 : 0x80402010);
     const Bytes is_set = reinterpret_cast<Bytes>((spread & which) == which);
     out.Dword(0, j, q | And(is_set, 16));
   }
@@ -180,6 +178,12 @@ struct UnitOf {
   // True if sinks get bytes with a sign.
   static constexpr bool kSigned = !HasMinimum(kForm) && kBias == 0;
 };
+
+// Sinks get this many dwords of each row for one scale.
+template <typename Unit>
+constexpr int StepsOf() {
+  return 8 / ScalesPerGroup(Unit::kForm);
+}
 
 // Unit u of the rows is where u * kBytes is.
 template <DType dtype>
@@ -363,7 +367,7 @@ struct Unit<DType::kQ3_K> : UnitOf<BlockQ3_K, 8, StripForm::kSmallSigned16, 4, 7
     for (int v = 0; v < 4; ++v) {
       const Bytes low = ShiftAnd(packed[v % 2], v / 2 * 4, 0xf);
       const Bytes high = MovedBits(packed[2], 2 * v, 4, 0x30);
-      const Bytes scales = (low | high) - (Bytes{} + static_cast<uint8_t>(32));
+      const Bytes scales = (low | high) - Splat8(32);
       TUTTI_UNROLL
       for (int i = 0; i < 4; ++i) out.Scale(4 * v + i, d * SignedByteToFloat(scales, i));
     }

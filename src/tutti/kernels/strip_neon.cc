@@ -2,7 +2,7 @@
 // bits, sadalp adds pairs of those to sums in 32 bits.
 //
 // 16 bits hold two products of 128 * 127, and eight where |q| <= 32 (8 * 32 * 127 = 32,512).
-#include "tutti/kernels/strip_neon.h"
+#include "tutti/kernels/strip_formats.h"
 
 #if defined(__aarch64__)
 #include <arm_neon.h>
@@ -58,11 +58,13 @@ struct Products16 {
 
 constexpr StripIsa kNeon = {
     "neon",
-    UnpackNeon,
+    UnpackSignedNeon,
     3,
     {TUTTI_TILES(StripForm::kSigned32), TUTTI_TILES(StripForm::kSmallSigned32),
      TUTTI_TILES(StripForm::kUnsigned32), TUTTI_TILES(StripForm::kSmallSigned16),
      TUTTI_TILES(StripForm::kUnsigned16)},
+    DotNeon,
+    kVectorDotColumns,
 };
 
 #undef TUTTI_TILES

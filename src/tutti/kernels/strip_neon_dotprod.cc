@@ -1,6 +1,6 @@
 // Tiles with NEON's dot product (Armv8.2 dotprod): sdot multiplies four signed bytes per lane with
 // four of another register's, chosen by lane, so activations need no broadcast.
-#include "tutti/kernels/strip_neon.h"
+#include "tutti/kernels/strip_formats.h"
 
 #if defined(__aarch64__)
 #include <arm_neon.h>
@@ -48,11 +48,13 @@ struct DotProducts {
 
 constexpr StripIsa kNeonDotprod = {
     "neon-dotprod",
-    UnpackNeon,
+    UnpackSignedNeon,
     4,
     {TUTTI_TILES(StripForm::kSigned32), TUTTI_TILES(StripForm::kSigned32),
      TUTTI_TILES(StripForm::kUnsigned32), TUTTI_TILES(StripForm::kSmallSigned16),
      TUTTI_TILES(StripForm::kUnsigned16)},
+    DotNeonDotprod,
+    kVectorDotColumns,
 };
 
 #undef TUTTI_TILES

@@ -3,7 +3,7 @@
 //
 // Interleaving the dwords of two neighbours gives a register with 8 columns of rows 0 and 1 and
 // another with rows 2 and 3; the 2 x 2 sums are sorted into columns once per group.
-#include "tutti/kernels/strip_neon.h"
+#include "tutti/kernels/strip_formats.h"
 
 #if defined(__aarch64__)
 #include <arm_neon.h>
@@ -65,11 +65,13 @@ struct MatrixProducts {
 
 constexpr StripIsa kNeonI8mm = {
     "neon-i8mm",
-    UnpackNeon,
+    UnpackSignedNeon,
     4,
     {TUTTI_TILES(StripForm::kSigned32), TUTTI_TILES(StripForm::kSigned32),
      TUTTI_TILES(StripForm::kUnsigned32), TUTTI_TILES(StripForm::kSmallSigned16),
      TUTTI_TILES(StripForm::kUnsigned16)},
+    DotNeonDotprod,
+    kVectorDotColumns,
 };
 
 #undef TUTTI_TILES

@@ -1,5 +1,5 @@
 // Strips unpacked with NEON, for the tiles of all strip_neon*.cc.
-#include "tutti/kernels/strip_neon.h"
+#include "tutti/kernels/strip_formats.h"
 
 #if defined(__aarch64__)
 #include <arm_neon.h>
@@ -24,7 +24,7 @@ namespace {
 
 }  // namespace
 
-UnpackFunction UnpackNeon(DType dtype) { TUTTI_FOR_EVERY_UNIT(UnpackSigned) }
+UnpackFunction UnpackSignedNeon(DType dtype) { TUTTI_FOR_EVERY_UNIT(UnpackSigned) }
 
 }  // namespace tutti::kernels
 #endif

@@ -10,6 +10,12 @@ using Dwords __attribute__((vector_size(4 * kVectorRows))) = uint32_t;
 using Ints __attribute__((vector_size(4 * kVectorRows))) = int32_t;
 using Floats __attribute__((vector_size(4 * kVectorRows))) = float;
 
+TUTTI_INLINE Bytes Splat8(int byte) {
+  return reinterpret_cast<Bytes>(vdupq_n_u8(static_cast<uint8_t>(byte)));
+}
+TUTTI_INLINE Bytes Splat32(uint32_t dword) { return reinterpret_cast<Bytes>(vdupq_n_u32(dword)); }
+TUTTI_INLINE Floats SplatFloat(float v) { return reinterpret_cast<Floats>(vdupq_n_f32(v)); }
+
 TUTTI_INLINE uint8x16_t Raw8(Bytes v) { return reinterpret_cast<uint8x16_t>(v); }
 TUTTI_INLINE uint32x4_t Raw32(Bytes v) { return reinterpret_cast<uint32x4_t>(v); }
 TUTTI_INLINE uint64x2_t Raw64(Bytes v) { return reinterpret_cast<uint64x2_t>(v); }
@@ -35,22 +41,19 @@ TUTTI_INLINE Bytes RepeatedTable(const int8_t* table) {
 
 // The compiler's own operators: counts are constants only once loops are unrolled, too late for
 // the intrinsics that want them so.
-TUTTI_INLINE Bytes ShiftRight(Bytes v, int bits) {
-  return v >> (Bytes{} + static_cast<uint8_t>(bits));
-}
-TUTTI_INLINE Bytes ShiftLeft(Bytes v, int bits) {
-  return v << (Bytes{} + static_cast<uint8_t>(bits));
-}
+TUTTI_INLINE Bytes ShiftRight(Bytes v, int bits) { return v >> Splat8(bits); }
+TUTTI_INLINE Bytes ShiftLeft(Bytes v, int bits) { return v << Splat8(bits); }
 TUTTI_INLINE Bytes ShiftRight32(Bytes v, int bits) {
   return reinterpret_cast<Bytes>(reinterpret_cast<Dwords>(v) >>
-                                 (Dwords{} + static_cast<uint32_t>(bits)));
+                                 reinterpret_cast<Dwords>(Splat32(static_cast<uint32_t>(bits))));
 }
 TUTTI_INLINE Bytes ShiftLeft32(Bytes v, int bits) {
   return reinterpret_cast<Bytes>(reinterpret_cast<Dwords>(v)
-                                 << (Dwords{} + static_cast<uint32_t>(bits)));
+                                 << reinterpret_cast<Dwords>(Splat32(static_cast<uint32_t>(bits))));
 }
 TUTTI_INLINE Bytes ShiftRightSigned32(Bytes v, int bits) {
-  return reinterpret_cast<Bytes>(reinterpret_cast<Ints>(v) >> (Ints{} + bits));
+  return reinterpret_cast<Bytes>(reinterpret_cast<Ints>(v) >>
+                                 reinterpret_cast<Ints>(Splat32(static_cast<uint32_t>(bits))));
 }
 
 // Of dwords.
@@ -60,6 +63,13 @@ TUTTI_INLINE Floats ToFloat(Bytes v) {
 // The lower 16 bits of each dword are an f16.
 TUTTI_INLINE Floats LowHalfToFloat(Bytes v) {
   return reinterpret_cast<Floats>(vcvt_f32_f16(vreinterpret_f16_u16(vmovn_u32(Raw32(v)))));
+}
+
+// a b + c, rounded once.
+TUTTI_INLINE Floats MulAdd(Floats a, Floats b, Floats c) {
+  return reinterpret_cast<Floats>(vfmaq_f32(reinterpret_cast<float32x4_t>(c),
+                                            reinterpret_cast<float32x4_t>(a),
+                                            reinterpret_cast<float32x4_t>(b)));
 }
 
 // 16 bytes of row i: there are four.

@@ -13,7 +13,7 @@ struct StoreSink {
   TUTTI_INLINE void Dword(int group, int j, Bytes v) {
     constexpr int kWanted = kBiased ? 128 : 0;
     if constexpr (!HasMinimum(Unit::kForm) && Unit::kBias != kWanted) {
-      v += Bytes{} + static_cast<uint8_t>(kWanted - Unit::kBias);
+      v += Splat8(kWanted - Unit::kBias);
     }
     std::memcpy(q + (group * 8 + j) * kStripRows * 4, &v, sizeof(v));
   }
