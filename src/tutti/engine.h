@@ -87,6 +87,12 @@ struct BatchEntry {
   SequenceId sequence = -1;
   std::span<const TokenId> tokens;
   LogitsWanted logits = LogitsWanted::kLast;
+  // Length of the sequence's prompt: positions below it belong to the prompt, whether they come
+  // now or in later batches, the others are generated. Latent attention has a form that suits long
+  // prompts and one for all else; which one computes a token depends on its position and this
+  // length, so for the same bits say the same length however a prompt is cut into batches. With 0
+  // everything counts as generated: right, but slow for long prompts.
+  int32_t prompt_length = 0;
 };
 
 // One step. A sequence occurs at most once.

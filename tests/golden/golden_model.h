@@ -76,14 +76,22 @@ inline Golden ReadGolden(const std::filesystem::path& path) {
   return golden;
 }
 
-// All logits of one entry in a sequence of its own.
-inline std::vector<float> LogitsOf(Engine& engine, const TokenIds& ids) {
+// All logits of one entry in a sequence of its own, as the beginning of a longer prompt or, with 0,
+// as if it had been generated.
+inline std::vector<float> LogitsOf(Engine& engine, const TokenIds& ids, size_t prompt_length) {
   const SequenceId sequence = *engine.NewSequence();
-  const auto result =
-      engine.Forward({{{.sequence = sequence, .tokens = ids, .logits = LogitsWanted::kAll}}});
+  const auto result = engine.Forward({{{.sequence = sequence,
+                                        .tokens = ids,
+                                        .logits = LogitsWanted::kAll,
+                                        .prompt_length = static_cast<int32_t>(prompt_length)}}});
   TUTTI_CHECK(result.ok(), result.status().message());
   engine.EndSequence(sequence);
   return result->logits;
+}
+
+// As a prompt.
+inline std::vector<float> LogitsOf(Engine& engine, const TokenIds& ids) {
+  return LogitsOf(engine, ids, ids.size());
 }
 
 inline TokenId Argmax(const std::vector<float>& logits) {
@@ -95,7 +103,9 @@ inline TokenIds Greedy(Engine& engine, const TokenIds& prompt, size_t count) {
   TokenIds ids;
   TokenIds next = prompt;
   while (ids.size() < count) {
-    const auto result = engine.Forward({{{.sequence = sequence, .tokens = next}}});
+    const auto result = engine.Forward({{{.sequence = sequence,
+                                          .tokens = next,
+                                          .prompt_length = static_cast<int32_t>(prompt.size())}}});
     TUTTI_CHECK(result.ok(), result.status().message());
     next = {Argmax(result->logits)};
     ids.push_back(next[0]);

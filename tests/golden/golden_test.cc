@@ -15,6 +15,9 @@ using testing::GoldenPrompt;
 
 constexpr float kTolerance = 1e-4f;  // of the logits' range; measured differences are below 1e-5
 
+// All recorded tokens are in blocks that a prompt of this length fills (layer_mla.cc).
+constexpr size_t kFillsABlock = 1024;
+
 struct Case {
   std::string name;
   std::filesystem::path model;
@@ -110,6 +113,16 @@ TEST_P(GoldenTest, LogitsAndGreedyContinuation) {
     EXPECT_LE(error, kTolerance) << prompt.ids.size() << " tokens";
     worst = std::max(worst, error);
   }
+  if (engine_->spec().attention[0].kind == AttentionKind::kLatent) {
+    // The prompts above took both forms; each form alone.
+    for (const GoldenPrompt& prompt : golden_.prompts) {
+      for (const size_t length : {size_t{0}, kFillsABlock}) {
+        const auto logits = testing::LogitsOf(*engine_, prompt.ids, length);
+        EXPECT_LE(golden_.max_error(prompt, logits), kTolerance)
+            << prompt.ids.size() << " tokens of a prompt of " << length;
+      }
+    }
+  }
   const TokenIds greedy =
       testing::Greedy(*engine_, golden_.greedy_prompt, golden_.greedy_ids.size());
   EXPECT_EQ(greedy, golden_.greedy_ids);
@@ -124,17 +137,21 @@ class BatchTest : public GoldenTest {
   void SetUp() override { Load(2); }
 };
 
-// Whole prompt, chunks of any size, one by one: the same bits.
+// Whole prompt, chunks of any size, one by one: the same bits. Prompts of latent attention must
+// be longer, so that they have both forms.
 TEST_P(BatchTest, CutsOfThePromptChangeNoBit) {
-  const TokenIds& ids = golden_.prompts[2].ids;
+  const bool latent = engine_->spec().attention[0].kind == AttentionKind::kLatent;
+  const TokenIds& ids = golden_.prompts[latent ? 3 : 2].ids;
   const std::vector<float> whole = Logits(ids);
-  for (const size_t piece : {size_t{1}, size_t{7}, size_t{32}}) {
+  for (const size_t piece : {latent ? size_t{101} : size_t{1}, size_t{7}, size_t{32}}) {
     const SequenceId sequence = *engine_->NewSequence();
     std::vector<float> logits;
     for (size_t at = 0; at < ids.size(); at += piece) {
       const auto tokens = std::span(ids).subspan(at, std::min(piece, ids.size() - at));
-      const auto result = engine_->Forward(
-          {{{.sequence = sequence, .tokens = tokens, .logits = LogitsWanted::kAll}}});
+      const auto result = engine_->Forward({{{.sequence = sequence,
+                                              .tokens = tokens,
+                                              .logits = LogitsWanted::kAll,
+                                              .prompt_length = static_cast<int32_t>(ids.size())}}});
       ASSERT_TRUE(result.ok()) << result.status().message();
       logits.insert(logits.end(), result->logits.begin(), result->logits.end());
     }
@@ -152,8 +169,10 @@ TEST_P(BatchTest, CompanyChangesNoBit) {
     alone.push_back(Logits(prompt.ids));
     sequences.push_back(*engine_->NewSequence());
     const auto head = std::span(prompt.ids).first(prompt.ids.size() - 1);
-    batch.entries.push_back(
-        {.sequence = sequences.back(), .tokens = head, .logits = LogitsWanted::kNone});
+    batch.entries.push_back({.sequence = sequences.back(),
+                             .tokens = head,
+                             .logits = LogitsWanted::kNone,
+                             .prompt_length = static_cast<int32_t>(prompt.ids.size())});
   }
   auto result = engine_->Forward(batch);
   ASSERT_TRUE(result.ok()) << result.status().message();

@@ -215,6 +215,7 @@ void PrintBenchJson(Console& console, const BenchReport& report) {
                      {"architecture", engine.spec().architecture},
                      {"weight_bytes", costs.weight_bytes},
                      {"weight_bytes_per_token", costs.per_token.bytes()},
+                     {"kv_type", KvTypeName(costs.kv_type)},
                      {"kv_bytes_per_token", costs.kv_bytes_per_token},
                      {"parameters", costs.parameters},
                      {"active_parameters", costs.per_token.weights()}};

@@ -61,11 +61,13 @@ class TestRun {
  private:
   Status Forward(size_t first, size_t count) {
     if (Interrupted()) return InterruptedError();
+    const int32_t prompt = test_.depth + (test_.kind == BenchKind::kPrefill ? test_.tokens : 0);
     Batch batch;
     for (size_t s = 0; s < sequences_.size(); ++s) {
       batch.entries.push_back({.sequence = sequences_[s],
                                .tokens = std::span<const TokenId>(ids_[s]).subspan(first, count),
-                               .logits = LogitsWanted::kLast});
+                               .logits = LogitsWanted::kLast,
+                               .prompt_length = prompt});
     }
     return engine_.Forward(batch).status();
   }

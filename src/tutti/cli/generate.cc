@@ -110,7 +110,7 @@ Status Generator::CheckPrompt(const TokenIds& prompt) const {
 Result<std::vector<float>> Generator::Forward(std::span<const TokenId> tokens,
                                               LogitsWanted wanted) {
   Batch batch;
-  batch.entries.push_back({sequence_, tokens, wanted});
+  batch.entries.push_back({sequence_, tokens, wanted, prompt_length_});
   TUTTI_ASSIGN_OR_RETURN(StepResult step, engine_.Forward(batch));
   held_.insert(held_.end(), tokens.begin(), tokens.end());
   return std::move(step.logits);
@@ -126,6 +126,7 @@ Result<std::vector<float>> Generator::ComputePrompt(const TokenIds& prompt, Gene
       held_.begin());
   engine_.Truncate(sequence_, static_cast<int32_t>(common));
   held_.resize(common);
+  prompt_length_ = static_cast<int32_t>(prompt.size());  // fits the context
   generated.prompt_tokens = static_cast<int64_t>(prompt.size());
   generated.computed_prompt_tokens = static_cast<int64_t>(prompt.size() - common);
   const std::span<const TokenId> all(prompt);

@@ -65,6 +65,7 @@ class Generator {
   Engine& engine_;
   const text::Tokenizer* tokenizer_;
   SequenceId sequence_ = -1;
+  int32_t prompt_length_ = 0;
   TokenIds held_;  // tokens whose keys and values the sequence holds
 };
 

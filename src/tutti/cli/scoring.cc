@@ -44,7 +44,8 @@ Status AppendAndTake(Engine& engine, SequenceId sequence, std::span<const TokenI
                               : std::min(begin + kPromptChunk, first);
     Batch batch;
     batch.entries.push_back({sequence, ids.subspan(begin, end - begin),
-                             wanted ? LogitsWanted::kAll : LogitsWanted::kNone});
+                             wanted ? LogitsWanted::kAll : LogitsWanted::kNone,
+                             static_cast<int32_t>(ids.size())});
     TUTTI_ASSIGN_OR_RETURN(const StepResult step, engine.Forward(batch));
     if (wanted) TUTTI_RETURN_IF_ERROR(take(step.logits));
     begin = end;

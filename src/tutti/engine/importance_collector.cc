@@ -125,7 +125,8 @@ Result<ImportanceMatrix> MeasureImportance(format::Checkpoint checkpoint,
     if (options.bos != kNoToken) input.front() = options.bos;
     engine.Truncate(sequence, 0);
     Batch batch;
-    batch.entries.push_back({sequence, input, LogitsWanted::kNone});
+    // No prompt: where latents are absorbed, all matrices see inputs that can be collected.
+    batch.entries.push_back({sequence, input, LogitsWanted::kNone, 0});
     TUTTI_RETURN_IF_ERROR(engine.Forward(batch).status());
   }
   engine.SetObserver(nullptr);

@@ -244,6 +244,7 @@ void ModelEngine::Progress::Take(int32_t limit, std::map<SequenceId, memory::Pag
       sequences.push_back({.begin = begin,
                            .rows = static_cast<int32_t>(count),
                            .first_position = table.length(),
+                           .prompt_length = e.prompt_length,
                            .table = &table});
       tables.push_back(&table);
     }

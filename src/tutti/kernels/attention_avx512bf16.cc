@@ -56,6 +56,15 @@ void ConvertFactors(const float* x, int64_t count, Word* words) {
   }
 }
 
+void Pair(const float* first, const float* second, int64_t count, Word* words) {
+  for (int64_t i = 0; i < count; i += 16) {
+    const auto low = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(_mm512_loadu_ps(first + i)));
+    const auto high = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(_mm512_loadu_ps(second + i)));
+    const __m512i shifted = _mm512_slli_epi32(_mm512_cvtepu16_epi32(high), 16);
+    _mm512_storeu_si512(words + i, _mm512_or_si512(_mm512_cvtepu16_epi32(low), shifted));
+  }
+}
+
 void UnpackF16(const std::byte* from, const std::byte* ahead, int64_t bytes, std::byte* to) {
   for (int64_t i = 0; i < bytes; i += kLine) {
     Prefetch(ahead + i);
@@ -304,6 +313,7 @@ constexpr AttentionIsa kBf16 = {.name = "avx512bf16",
                                 .group = 2,
                                 .reads_stored = ReadsStored,
                                 .convert_factors = ConvertFactors,
+                                .pair = Pair,
                                 .unpack_keys = UnpackKeys,
                                 .unpack_values = UnpackValues,
                                 .turn = Turn,

@@ -138,9 +138,10 @@ void UnpackValues(const KvLayout& layout, const std::byte* block, const std::byt
   }
 }
 
-void Turn(const Word* values, int64_t stride, int64_t dim, Word* keys) {
-  TransposeFloats(reinterpret_cast<const float*>(values), stride, kKvBlockTokens, dim,
-                  reinterpret_cast<float*>(keys), kKvBlockTokens);
+void Transpose(const Word* in, int64_t in_stride, int64_t rows, int64_t columns, Word* out,
+               int64_t out_stride) {
+  TransposeFloats(reinterpret_cast<const float*>(in), in_stride, rows, columns,
+                  reinterpret_cast<float*>(out), out_stride);
 }
 
 // kVectors vectors of sums for each of kColumns columns.
@@ -255,7 +256,7 @@ namespace tutti::kernels {
 namespace {
 HWY_EXPORT(UnpackKeys);
 HWY_EXPORT(UnpackValues);
-HWY_EXPORT(Turn);
+HWY_EXPORT(Transpose);
 HWY_EXPORT(Multiply);
 HWY_EXPORT(Softmax);
 HWY_EXPORT(Blend);
@@ -269,6 +270,7 @@ constexpr AttentionIsa kFloat32 = {
     .group = 1,
     .reads_stored = [](KvType type, int64_t) { return type == KvType::kF32; },
     .convert_factors = ConvertFactors,
+    .pair = nullptr,
     .unpack_keys =
         [](const KvLayout& layout, const std::byte* block, const std::byte* ahead, Word* tile) {
           HWY_DYNAMIC_DISPATCH(UnpackKeys)
@@ -280,8 +282,7 @@ constexpr AttentionIsa kFloat32 = {
         },
     .turn =
         [](const Word* values, int64_t stride, int64_t dim, Word* keys) {
-          HWY_DYNAMIC_DISPATCH(Turn)
-          (values, stride, dim, keys);
+          TransposeWords(values, stride, kKvBlockTokens, dim, keys, kKvBlockTokens);
         },
     .multiply =
         [](KvType, bool, const TileProduct& p) {
@@ -302,6 +303,11 @@ constexpr AttentionIsa kFloat32 = {
 };
 
 }  // namespace
+
+void TransposeWords(const Word* in, int64_t in_stride, int64_t rows, int64_t columns, Word* out,
+                    int64_t out_stride) {
+  HWY_DYNAMIC_DISPATCH(Transpose)(in, in_stride, rows, columns, out, out_stride);
+}
 
 const AttentionIsa& Float32AttentionIsa() { return kFloat32; }
 

@@ -50,6 +50,9 @@ struct AttentionIsa {
   bool (*reads_stored)(KvType type, int64_t columns);
   // `words` of ceil(count / group) words: the factors of a column.
   void (*convert_factors)(const float* x, int64_t count, Word* words);
+  // Words of two numbers, words[i] of first[i] and second[i]; `count` is a multiple of 16. Null
+  // where a word is one number.
+  void (*pair)(const float* first, const float* second, int64_t count, Word* words);
   // A head's block of one page to a tile; `ahead` as above.
   void (*unpack_keys)(const KvLayout& layout, const std::byte* block, const std::byte* ahead,
                       Word* tile);
@@ -67,6 +70,11 @@ struct AttentionIsa {
   // out = a * x + b * y; out may be x. `count` is a multiple of 16.
   void (*blend)(int64_t count, float a, const float* x, float b, const float* y, float* out);
 };
+
+// out[c][r] = in[r][c] for r < rows, a multiple of 16, and c < columns; up to the next multiple of
+// 16 columns are read and written. Strides in words.
+void TransposeWords(const Word* in, int64_t in_stride, int64_t rows, int64_t columns, Word* out,
+                    int64_t out_stride);
 
 // Float32 arithmetic in Highway's vectors: the best target of this machine.
 const AttentionIsa& Float32AttentionIsa();

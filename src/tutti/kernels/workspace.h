@@ -23,6 +23,9 @@ enum class Slot : uint8_t {
   kMatMulFloat,     // per member: decoded weights of the float path
   kAttention,       // per member: scores and unpacked keys and values
   kAttentionSplit,  // shared: partial results of split histories
+  kUnfold,          // per member: latents as tiles and factors, sums
+  kUnfoldWeights,   // shared: the matrices of all heads as words
+  kUnfolded,        // shared: unfolded keys and values of some heads
   kMoe,             // shared: the tokens of a step
   kMoeGathered,     // shared: tokens grouped by expert, for float weights
   kMoeHidden,       // shared: the experts' inner activations

@@ -8,6 +8,7 @@
 // Threads: one step at a time; the kernels parallelise inside.
 #pragma once
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "tutti/kernels/attention.h"
@@ -84,9 +85,16 @@ void DenseFeedForward(const LayerContext& c, const FeedForwardWeights& w, const 
                       float* out);
 void MoeFeedForward(const LayerContext& c, const MoeWeights& w, const float* x, float* out);
 
-// Attends with the queries [rows][heads][store key_dim] over everything that is stored, the step's
-// own tokens included, into out [rows][heads][store value_dim].
-void AttendToStore(const LayerContext& c, const float* q, const float* sinks, float* out);
+// Attends with the queries [rows][heads][store key_dim] of `sequences` over everything that is
+// stored, the step's own tokens included, into out [rows][heads][store value_dim].
+void AttendToStore(const LayerContext& c, std::span<const SequenceRows> sequences, const float* q,
+                   const float* sinks, float* out);
+// The same as jobs for a kernel, with rows of q_width and out_width floats; they live in the
+// scratch until the next call.
+std::span<const kernels::AttentionJob> JobsOfStore(const LayerContext& c,
+                                                   std::span<const SequenceRows> sequences,
+                                                   const float* q, int64_t q_width, float* out,
+                                                   int64_t out_width);
 // Writes the rows' keys and values into the pages of their sequences.
 void StoreRows(const LayerContext& c, const float* keys, const float* values);
 

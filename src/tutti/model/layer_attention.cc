@@ -69,19 +69,15 @@ void StoreRows(const LayerContext& c, const float* keys, const float* values) {
   }
 }
 
-void AttendToStore(const LayerContext& c, const float* q, const float* sinks, float* out) {
-  const ProfileScope scope(c.kernels, Operation::kAttention);
-  const kernels::AttentionShape shape{.heads = c.attention.heads,
-                                      .scale = c.attention.scale,
-                                      .window = c.layer.window,
-                                      .sinks = sinks};
-  const int64_t q_width = shape.heads * c.store.layout().key_dim;
-  const int64_t out_width = shape.heads * c.store.layout().value_dim;
+std::span<const kernels::AttentionJob> JobsOfStore(const LayerContext& c,
+                                                   std::span<const SequenceRows> sequences,
+                                                   const float* q, int64_t q_width, float* out,
+                                                   int64_t out_width) {
   Scratch& s = c.scratch;
-  s.page_pointers.resize(std::max(s.page_pointers.size(), c.step.sequences.size()));
+  s.page_pointers.resize(std::max(s.page_pointers.size(), sequences.size()));
   s.attention_jobs.clear();
-  for (size_t i = 0; i < c.step.sequences.size(); ++i) {
-    const SequenceRows& sequence = c.step.sequences[i];
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    const SequenceRows& sequence = sequences[i];
     s.attention_jobs.push_back({.q = q + sequence.begin * q_width,
                                 .q_stride = q_width,
                                 .out = out + sequence.begin * out_width,
@@ -90,7 +86,19 @@ void AttendToStore(const LayerContext& c, const float* q, const float* sinks, fl
                                 .first_position = sequence.first_position,
                                 .kv = c.store.History(*sequence.table, s.page_pointers[i])});
   }
-  kernels::Attention(shape, s.attention_jobs, c.kernels);
+  return s.attention_jobs;
+}
+
+void AttendToStore(const LayerContext& c, std::span<const SequenceRows> sequences, const float* q,
+                   const float* sinks, float* out) {
+  const ProfileScope scope(c.kernels, Operation::kAttention);
+  const kernels::AttentionShape shape{.heads = c.attention.heads,
+                                      .scale = c.attention.scale,
+                                      .window = c.layer.window,
+                                      .sinks = sinks};
+  const int64_t q_width = shape.heads * c.store.layout().key_dim;
+  const int64_t out_width = shape.heads * c.store.layout().value_dim;
+  kernels::Attention(shape, JobsOfStore(c, sequences, q, q_width, out, out_width), c.kernels);
 }
 
 void GroupedAttention(const LayerContext& c, const AttentionWeights& w, const float* x,
@@ -117,7 +125,7 @@ void GroupedAttention(const LayerContext& c, const AttentionWeights& w, const fl
 
   // Remember, attend, and back to the width of the model.
   StoreRows(c, k, v);
-  AttendToStore(c, q, DataOrNull(w.sinks), attended);
+  AttendToStore(c, c.step.sequences, q, DataOrNull(w.sinks), attended);
   const ProfileScope scope(c.kernels, Operation::kAttentionOutput);
   const kernels::MatMulJob output[] = {Job(w.o, w.o_bias, out)};
   kernels::MatMul(Rows(attended, rows, out_width), output, c.kernels);

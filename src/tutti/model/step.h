@@ -15,6 +15,9 @@ struct SequenceRows {
   int32_t begin = 0;  // the first row
   int32_t rows = 0;
   int32_t first_position = 0;  // of that row in its sequence
+  // Positions below this are of a prompt, others were generated; what computes both differently
+  // tells them apart by this and nothing else (see BatchEntry in engine.h).
+  int32_t prompt_length = 0;
   const memory::PageTable* table = nullptr;
 };
 
