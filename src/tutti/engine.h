@@ -80,6 +80,20 @@ struct StepProfile {
 
 using SequenceId = int32_t;
 
+// Whose sequence it is: those of one tenant may share pages, and learn from the time it takes what
+// others of theirs have asked. Who gets which number is decided by whoever has the keys.
+enum class TenantId : uint64_t {};
+
+// The memory of keys and values, in pages of a fixed number of tokens.
+struct PageUse {
+  int32_t page_tokens = 0;
+  int64_t total = 0;
+  int64_t free = 0;
+  int64_t idle = 0;     // remembered for later sequences only: taken when free ones are short
+  int64_t evicted = 0;  // of those, since the start
+  int64_t available() const { return free + idle; }
+};
+
 enum class LogitsWanted : uint8_t { kNone, kLast, kAll };
 
 // Tokens that join one sequence in this step.
@@ -128,6 +142,17 @@ class Engine {
   // Tokens the sequence holds; Truncate drops those from `length` on.
   virtual int32_t Length(SequenceId id) const = 0;
   virtual void Truncate(SequenceId id, int32_t length) = 0;
+
+  // Shares the sequence's pages with the tenant's other sequences, from now on and after its end,
+  // and continues it with as many of `tokens` as any of them has computed. Returns how many that
+  // are; nothing is computed. A sequence has one tenant for good, and gets it while it is empty.
+  virtual int32_t Recall(SequenceId id, TenantId tenant, std::span<const TokenId> tokens) = 0;
+  // A new sequence with the same tokens and tenant. They share all pages; the one that both would
+  // write to is copied when the first of them does. kResource where there are too many.
+  virtual Result<SequenceId> Fork(SequenceId id) = 0;
+  virtual PageUse pages() const = 0;
+  // Of those available, how many `tokens` more would take.
+  virtual int64_t PagesMissing(SequenceId id, int32_t tokens) const = 0;
 
   // kUsage for a batch that makes no sense (a sequence twice or unknown, a token outside of the
   // vocabulary), kResource as said above.

@@ -64,22 +64,6 @@ class TextSink {
 
 }  // namespace
 
-std::string_view NameOf(FinishReason reason) {
-  switch (reason) {
-    case FinishReason::kEndOfGeneration:
-      return "end";
-    case FinishReason::kStopString:
-      return "stop";
-    case FinishReason::kMaxTokens:
-      return "length";
-    case FinishReason::kContextFull:
-      return "context";
-    case FinishReason::kInterrupted:
-      return "interrupted";
-  }
-  return "end";
-}
-
 int32_t ContinuationTokens(const Engine& engine, size_t prompt_tokens) {
   constexpr int64_t kMost = 256;
   const int64_t left = engine.context() - static_cast<int64_t>(prompt_tokens);
@@ -88,23 +72,6 @@ int32_t ContinuationTokens(const Engine& engine, size_t prompt_tokens) {
 
 Generator::~Generator() {
   if (sequence_ >= 0) engine_.EndSequence(sequence_);
-}
-
-Status Generator::CheckPrompt(const TokenIds& prompt) const {
-  if (prompt.empty()) return UsageError("the prompt is empty: the model needs at least one token");
-  const int32_t vocab_size = engine_.spec().vocab_size;
-  for (const TokenId id : prompt) {
-    if (id < 0 || id >= vocab_size) {
-      return DataError("token {} is not in the model's vocabulary of {} tokens", id, vocab_size);
-    }
-  }
-  const auto context = static_cast<size_t>(engine_.context());
-  if (prompt.size() > context) {
-    return Error(StatusCode::kResource,
-                 "the prompt has {} tokens, the context holds {}: shorten it or raise --context",
-                 prompt.size(), context);
-  }
-  return {};
 }
 
 Result<std::vector<float>> Generator::Forward(std::span<const TokenId> tokens,
@@ -141,19 +108,18 @@ Result<std::vector<float>> Generator::ComputePrompt(const TokenIds& prompt, Gene
   return logits;
 }
 
-bool Generator::EndsGeneration(TokenId id) const {
+TokenIds Generator::Ends() const {
   const VocabSpec* vocab = tokenizer_ != nullptr ? &tokenizer_->spec() : engine_.vocab();
-  if (vocab == nullptr) return false;
-  if (id == vocab->eos) return true;
-  const TokenIds& ends = vocab->end_of_generation;
-  return std::find(ends.begin(), ends.end(), id) != ends.end();
+  return vocab != nullptr ? vocab->Ends() : TokenIds{};
 }
 
 Result<Generated> Generator::Generate(const TokenIds& prompt, const GenerateOptions& options,
                                       const ShowText& show) {
-  TUTTI_RETURN_IF_ERROR(CheckPrompt(prompt));
-  TUTTI_ASSIGN_OR_RETURN(auto sampler,
-                         engine::Sampler::Create(options.sampling, engine_.spec().vocab_size));
+  TUTTI_ASSIGN_OR_RETURN(
+      auto answer, engine::Answer::Create(engine_, prompt,
+                                          {.sampling = options.sampling,
+                                           .max_tokens = options.max_tokens,
+                                           .ends = options.ignore_eos ? TokenIds{} : Ends()}));
   TUTTI_ASSIGN_OR_RETURN(auto stop, text::StopStrings::Create(options.stop));
   Generated generated;
   TextSink sink(tokenizer_, std::move(stop), options.show_special, show, generated.text);
@@ -162,38 +128,27 @@ Result<Generated> Generator::Generate(const TokenIds& prompt, const GenerateOpti
   TUTTI_ASSIGN_OR_RETURN(std::vector<float> logits, ComputePrompt(prompt, generated));
   generated.prompt_seconds = SecondsSince(start);
   const auto decode_start = std::chrono::steady_clock::now();
-  TokenIds history = prompt;
   while (true) {
     if (Interrupted()) {
       generated.reason = FinishReason::kInterrupted;
       break;
     }
-    if (options.max_tokens >= 0 &&
-        generated.tokens.size() >= static_cast<size_t>(options.max_tokens)) {
-      generated.reason = FinishReason::kMaxTokens;
+    if (!answer.finished()) {
+      TUTTI_ASSIGN_OR_RETURN(engine::SampledToken token, answer.Next(logits));
+      const bool shown = answer.finished() != FinishReason::kEndOfGeneration;
+      const bool stopped = shown && !sink.Push(token.id);
+      generated.tokens.push_back(std::move(token));
+      if (stopped) {
+        generated.reason = FinishReason::kStop;
+        break;
+      }
+    }
+    if (answer.finished()) {
+      generated.reason = *answer.finished();
       break;
     }
-    TUTTI_ASSIGN_OR_RETURN(engine::SampledToken token, sampler.Sample(logits, history));
-    const TokenId id = token.id;
-    history.push_back(id);
-    generated.tokens.push_back(std::move(token));
-    if (!options.ignore_eos && EndsGeneration(id)) {
-      generated.reason = FinishReason::kEndOfGeneration;
-      break;
-    }
-    if (!sink.Push(id)) {
-      generated.reason = FinishReason::kStopString;
-      break;
-    }
-    // The token after the last wanted one need not be computed.
-    const bool enough = options.max_tokens >= 0 &&
-                        generated.tokens.size() == static_cast<size_t>(options.max_tokens);
-    if (enough) continue;
-    if (engine_.Length(sequence_) >= engine_.context()) {
-      generated.reason = FinishReason::kContextFull;
-      break;
-    }
-    TUTTI_ASSIGN_OR_RETURN(logits, Forward(std::span(&id, 1), LogitsWanted::kLast));
+    TUTTI_ASSIGN_OR_RETURN(logits,
+                           Forward(std::span(answer.tokens()).last(1), LogitsWanted::kLast));
   }
   sink.Finish();
   generated.decode_seconds = SecondsSince(decode_start);

@@ -12,7 +12,9 @@
 #include <vector>
 
 #include "tutti/engine.h"
+#include "tutti/engine/answer.h"
 #include "tutti/engine/sampler.h"
+#include "tutti/spec/finish_reason.h"
 #include "tutti/spec/sampling_spec.h"
 #include "tutti/text/tokenizer.h"
 
@@ -25,9 +27,6 @@ struct GenerateOptions {
   std::vector<std::string> stop;  // texts that end the answer; they need a tokenizer
   bool show_special = false;      // control tokens appear in the text
 };
-
-enum class FinishReason { kEndOfGeneration, kStopString, kMaxTokens, kContextFull, kInterrupted };
-std::string_view NameOf(FinishReason reason);  // "end", "stop", "length", "context", "interrupted"
 
 struct Generated {
   std::vector<engine::SampledToken> tokens;  // the token that ended the answer included
@@ -56,11 +55,10 @@ class Generator {
                              const ShowText& show);
 
  private:
-  Status CheckPrompt(const TokenIds& prompt) const;
   // The logits after the last prompt token; empty where the user interrupted.
   Result<std::vector<float>> ComputePrompt(const TokenIds& prompt, Generated& generated);
   Result<std::vector<float>> Forward(std::span<const TokenId> tokens, LogitsWanted wanted);
-  bool EndsGeneration(TokenId id) const;
+  TokenIds Ends() const;
 
   Engine& engine_;
   const text::Tokenizer* tokenizer_;

@@ -5,10 +5,12 @@
 #include <csignal>
 
 #include "tutti/cli/console.h"
-#include "tutti/cli/fake_engine.h"
+#include "tutti/engine/fake_engine.h"
 
 namespace tutti::cli {
 namespace {
+
+using engine::FakeEngine;
 
 TokenIds Ids(const Generated& generated) {
   TokenIds ids;

@@ -4,10 +4,12 @@
 
 #include <cmath>
 
-#include "tutti/cli/fake_engine.h"
+#include "tutti/engine/fake_engine.h"
 
 namespace tutti::cli {
 namespace {
+
+using engine::FakeEngine;
 
 TEST(NegativeLogLikelihood, OfHandComputedDistributions) {
   const std::vector<float> logits = {std::log(1.0f), std::log(2.0f), std::log(5.0f)};

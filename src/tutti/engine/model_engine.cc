@@ -33,7 +33,6 @@ namespace {
 
 constexpr int kMaxThreads = 1024;
 constexpr int32_t kMaxPrefillChunk = 16384;
-constexpr size_t kMaxSequences = 1 << 16;
 // Of one step; 512 tokens of the largest vocabularies are 0.4 GiB.
 constexpr int64_t kMaxLogitsBytes = int64_t{4} << 30;
 
@@ -110,6 +109,7 @@ Status ModelEngine::ReserveMemory(const EngineOptions& options, const os::Topolo
   context_length_ = plan.context;
   kv_budget_bytes_ = plan.kv_budget_bytes;
   TUTTI_ASSIGN_OR_RETURN(kv_pool_, memory::KvPool::Create(per_token, plan.kv_budget_bytes));
+  sequences_ = std::make_unique<Sequences>(*kv_pool_);
   return Status();
 }
 
@@ -126,39 +126,8 @@ EngineCosts ModelEngine::costs() const {
   return costs;
 }
 
-Result<SequenceId> ModelEngine::NewSequence() {
-  if (sequences_.size() >= kMaxSequences) {
-    return Error(StatusCode::kResource, "{} sequences are open, no more are possible: end some",
-                 sequences_.size());
-  }
-  while (sequences_.contains(next_sequence_)) {
-    next_sequence_ = next_sequence_ == INT32_MAX ? 0 : next_sequence_ + 1;
-  }
-  const SequenceId id = next_sequence_;
-  next_sequence_ = next_sequence_ == INT32_MAX ? 0 : next_sequence_ + 1;
-  sequences_.emplace(id, memory::PageTable(*kv_pool_));
-  return id;
-}
-
-void ModelEngine::EndSequence(SequenceId id) {
-  TUTTI_CHECK(sequences_.erase(id) == 1, "a sequence is ended that is not there");
-}
-
-int32_t ModelEngine::Length(SequenceId id) const {
-  const auto it = sequences_.find(id);
-  TUTTI_CHECK(it != sequences_.end(), "the length of a sequence that is not there");
-  return it->second.length();
-}
-
-void ModelEngine::Truncate(SequenceId id, int32_t length) {
-  const auto it = sequences_.find(id);
-  TUTTI_CHECK(it != sequences_.end(), "a sequence is cut that is not there");
-  it->second.Truncate(length);
-}
-
 Status ModelEngine::CheckEntry(const BatchEntry& entry) const {
-  const auto it = sequences_.find(entry.sequence);
-  if (it == sequences_.end()) {
+  if (!sequences_->Contains(entry.sequence)) {
     return UsageError("the batch names sequence {}, which is not open", entry.sequence);
   }
   for (const TokenId token : entry.tokens) {
@@ -167,12 +136,13 @@ Status ModelEngine::CheckEntry(const BatchEntry& entry) const {
                         spec_.vocab_size, spec_.vocab_size - 1);
     }
   }
-  const int64_t length = it->second.length() + std::ssize(entry.tokens);
+  const int32_t held = sequences_->Length(entry.sequence);
+  const int64_t length = held + std::ssize(entry.tokens);
   if (length > context_length_) {
     return Error(StatusCode::kResource,
                  "sequence {} has {} tokens and {} more are {} in all; the context is {}: shorten "
                  "the text{}",
-                 entry.sequence, it->second.length(), entry.tokens.size(), length, context_length_,
+                 entry.sequence, held, entry.tokens.size(), length, context_length_,
                  context_length_ < spec_.context_length
                      ? fmt::format(" or raise --context (at most {})", spec_.context_length)
                      : "; the model was not made for more");
@@ -202,14 +172,14 @@ Status ModelEngine::CheckBatch(const Batch& batch) const {
 Status ModelEngine::CheckRoom(const Batch& batch) const {
   int64_t missing = 0;
   for (const BatchEntry& entry : batch.entries) {
-    const memory::PageTable& table = sequences_.at(entry.sequence);
-    missing += table.PagesMissing(table.length() + static_cast<int32_t>(entry.tokens.size()));
+    missing += sequences_->PagesMissing(entry.sequence, static_cast<int32_t>(entry.tokens.size()));
   }
-  if (missing <= kv_pool_->free_pages()) return Status();
+  const PageUse pages = sequences_->pages();
+  if (missing <= pages.available()) return Status();
   return Error(StatusCode::kResource,
                "the batch needs {} more pages of {} tokens for keys and values, {} of {} are free: "
                "end or shorten sequences, or give more memory",
-               missing, memory::kPageTokens, kv_pool_->free_pages(), kv_pool_->pages());
+               missing, pages.page_tokens, pages.available(), pages.total);
 }
 
 // Rows of the batch in order; a step takes the next ones, as many as fit.
@@ -222,23 +192,23 @@ struct ModelEngine::Progress {
   std::vector<int32_t> positions = {};
   std::vector<int32_t> wanted = {};
   std::vector<model::SequenceRows> sequences = {};
-  std::vector<memory::PageTable*> tables = {};  // [sequences]
+  std::vector<SequenceId> ids = {};  // [sequences]
 
   bool done() const { return entry == batch.entries.size(); }
-  void Take(int32_t limit, std::map<SequenceId, memory::PageTable>& all);
+  void Take(int32_t limit, const Sequences& all);
 };
 
-void ModelEngine::Progress::Take(int32_t limit, std::map<SequenceId, memory::PageTable>& all) {
+void ModelEngine::Progress::Take(int32_t limit, const Sequences& all) {
   tokens.clear();
   positions.clear();
   wanted.clear();
   sequences.clear();
-  tables.clear();
+  ids.clear();
   while (!done() && std::ssize(tokens) < limit) {
     const BatchEntry& e = batch.entries[entry];
     const size_t room = static_cast<size_t>(limit) - tokens.size();
     const size_t count = std::min(room, e.tokens.size() - token);
-    memory::PageTable& table = all.at(e.sequence);
+    const memory::PageTable& table = all.table(e.sequence);
     const auto begin = static_cast<int32_t>(tokens.size());
     if (count > 0) {
       sequences.push_back({.begin = begin,
@@ -246,7 +216,7 @@ void ModelEngine::Progress::Take(int32_t limit, std::map<SequenceId, memory::Pag
                            .first_position = table.length(),
                            .prompt_length = e.prompt_length,
                            .table = &table});
-      tables.push_back(&table);
+      ids.push_back(e.sequence);
     }
     for (size_t i = 0; i < count; ++i) {
       const bool last = token + i + 1 == e.tokens.size();
@@ -278,8 +248,11 @@ void ModelEngine::Compute(Progress& progress, StepResult& result) {
     profile_seconds_ +=
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   }
-  for (size_t i = 0; i < progress.tables.size(); ++i) {
-    progress.tables[i]->Advance(progress.sequences[i].rows);
+  for (size_t i = 0; i < progress.ids.size(); ++i) {
+    const model::SequenceRows& rows = progress.sequences[i];
+    sequences_->Append(progress.ids[i], std::span(progress.tokens)
+                                            .subspan(static_cast<size_t>(rows.begin),
+                                                     static_cast<size_t>(rows.rows)));
   }
 }
 
@@ -287,16 +260,15 @@ Result<StepResult> ModelEngine::Forward(const Batch& batch) {
   TUTTI_RETURN_IF_ERROR(CheckBatch(batch));
   int64_t rows = 0;
   for (const BatchEntry& entry : batch.entries) {
-    memory::PageTable& table = sequences_.at(entry.sequence);
-    const int32_t length = table.length() + static_cast<int32_t>(entry.tokens.size());
-    TUTTI_CHECK(table.Reserve(length), "pages were counted before");
+    TUTTI_CHECK(sequences_->Reserve(entry.sequence, static_cast<int32_t>(entry.tokens.size())),
+                "pages were counted before");
     rows += LogitRows(entry);
   }
   StepResult result;
   result.logits.resize(static_cast<size_t>(rows * spec_.vocab_size));
   Progress progress{.batch = batch};
   while (!progress.done()) {
-    progress.Take(prefill_chunk_, sequences_);
+    progress.Take(prefill_chunk_, *sequences_);
     if (!progress.tokens.empty()) Compute(progress, result);
   }
   return result;
@@ -307,10 +279,10 @@ Status ModelEngine::ExtendWithNoise(SequenceId id, int32_t tokens) {
   const TokenIds ids(static_cast<size_t>(tokens), 0);
   TUTTI_RETURN_IF_ERROR(
       CheckBatch({{{.sequence = id, .tokens = ids, .logits = LogitsWanted::kNone}}}));
-  memory::PageTable& table = sequences_.at(id);
-  TUTTI_CHECK(table.Reserve(table.length() + tokens), "pages were counted before");
+  TUTTI_CHECK(sequences_->Reserve(id, tokens), "pages were counted before");
+  const memory::PageTable& table = sequences_->table(id);
   transformer_->RememberNoise(table, table.length(), tokens, *pool_);
-  table.Advance(tokens);
+  sequences_->AppendNoise(id, tokens);
   return Status();
 }
 
@@ -345,20 +317,6 @@ StepProfile ModelEngine::StopProfile() {
   kernels_->profile = nullptr;
   profile_.reset();
   return result;
-}
-
-std::string ModelEngine::CheckIntegrity() const {
-  std::string wrong = kv_pool_->CheckIntegrity();
-  int64_t taken = 0;
-  for (const auto& [id, table] : sequences_) {
-    taken += std::ssize(table.pages());
-    if (wrong.empty()) wrong = table.CheckIntegrity();
-  }
-  if (wrong.empty() && taken != kv_pool_->pages() - kv_pool_->free_pages()) {
-    wrong = fmt::format("{} pages are taken, sequences hold {}",
-                        kv_pool_->pages() - kv_pool_->free_pages(), taken);
-  }
-  return wrong;
 }
 
 }  // namespace tutti::engine

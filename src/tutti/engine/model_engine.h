@@ -4,17 +4,16 @@
 // Ownership: owns all of it; members are declared in the order in which they need each other.
 // Threads: one call at a time. Errors: see engine.h.
 #pragma once
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "tutti/engine.h"
+#include "tutti/engine/sequences.h"
 #include "tutti/format/checkpoint.h"
 #include "tutti/kernels/context.h"
 #include "tutti/kernels/profile.h"
 #include "tutti/memory/kv_pool.h"
-#include "tutti/memory/page_table.h"
 #include "tutti/model/transformer.h"
 #include "tutti/model/weights.h"
 #include "tutti/os/thread_pool.h"
@@ -38,15 +37,23 @@ class ModelEngine : public Engine {
   int32_t context() const override { return context_length_; }
   EngineCosts costs() const override;
 
-  Result<SequenceId> NewSequence() override;
-  void EndSequence(SequenceId id) override;
-  int32_t Length(SequenceId id) const override;
-  void Truncate(SequenceId id, int32_t length) override;
+  Result<SequenceId> NewSequence() override { return sequences_->New(); }
+  void EndSequence(SequenceId id) override { sequences_->End(id); }
+  int32_t Length(SequenceId id) const override { return sequences_->Length(id); }
+  void Truncate(SequenceId id, int32_t length) override { sequences_->Truncate(id, length); }
+  int32_t Recall(SequenceId id, TenantId tenant, std::span<const TokenId> tokens) override {
+    return sequences_->Recall(id, tenant, tokens);
+  }
+  Result<SequenceId> Fork(SequenceId id) override { return sequences_->Fork(id); }
+  PageUse pages() const override { return sequences_->pages(); }
+  int64_t PagesMissing(SequenceId id, int32_t tokens) const override {
+    return sequences_->PagesMissing(id, tokens);
+  }
   Result<StepResult> Forward(const Batch& batch) override;
   Status ExtendWithNoise(SequenceId id, int32_t tokens) override;
   void StartProfile() override;
   StepProfile StopProfile() override;
-  std::string CheckIntegrity() const override;
+  std::string CheckIntegrity() const override { return sequences_->CheckIntegrity(); }
 
   const model::Weights& weights() const { return weights_; }
   // Until the next call; null: nobody.
@@ -74,8 +81,7 @@ class ModelEngine : public Engine {
   std::unique_ptr<kernels::KernelContext> kernels_;
   std::unique_ptr<memory::KvPool> kv_pool_;
   std::unique_ptr<model::Transformer> transformer_;
-  std::map<SequenceId, memory::PageTable> sequences_;
-  SequenceId next_sequence_ = 0;
+  std::unique_ptr<Sequences> sequences_;
   std::unique_ptr<kernels::Profile> profile_;  // null: none is wanted
   uint64_t profile_runs_ = 0;                  // of the pool, at its start
   int64_t profile_steps_ = 0;

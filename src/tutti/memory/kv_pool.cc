@@ -33,6 +33,15 @@ std::byte* PagePin::data() const {
   return pool_->Data(id_);
 }
 
+PagePin PagePin::Share() const {
+  TUTTI_CHECK(pool_ != nullptr, "an empty pin cannot be shared");
+  if (pool_->Idle(id_)) --pool_->idle_pages_;
+  ++pool_->holders_[static_cast<size_t>(id_)];
+  return PagePin(pool_, id_);
+}
+
+bool PagePin::shared() const { return pool_->Holders(id_) > 1; }
+
 int64_t KvPool::PageBytes(std::span<const int64_t> bytes_per_token) {
   int64_t bytes = 0;
   for (const int64_t layer : bytes_per_token) bytes += LayerBytes(layer);
@@ -65,38 +74,65 @@ Result<std::unique_ptr<KvPool>> KvPool::Create(std::span<const int64_t> bytes_pe
   return pool;
 }
 
-KvPool::~KvPool() { TUTTI_CHECK(free_.size() == taken_.size(), "a page outlives its pool"); }
+KvPool::~KvPool() { TUTTI_CHECK(free_.size() == holders_.size(), "a page outlives its pool"); }
 
 PagePin KvPool::Take() {
   if (free_.empty()) {
-    if (std::ssize(taken_) == pages_) return {};
-    taken_.push_back(true);
-    return PagePin(this, PageId{static_cast<int32_t>(taken_.size() - 1)});
+    if (std::ssize(holders_) == pages_) return {};
+    holders_.push_back(1);
+    dispensable_.push_back(false);
+    return PagePin(this, PageId{static_cast<int32_t>(holders_.size() - 1)});
   }
   const PageId id = free_.back();
   free_.pop_back();
-  taken_[static_cast<size_t>(id)] = true;
+  holders_[static_cast<size_t>(id)] = 1;
   return PagePin(this, id);
 }
 
+void KvPool::SetDispensable(const PagePin& pin, bool dispensable) {
+  if (Idle(pin.id())) --idle_pages_;
+  dispensable_[static_cast<size_t>(pin.id())] = dispensable;
+  if (Idle(pin.id())) ++idle_pages_;
+}
+
+int32_t KvPool::Holders(PageId id) const {
+  const auto index = static_cast<size_t>(id);
+  return index < holders_.size() ? holders_[index] : 0;
+}
+
+bool KvPool::Idle(PageId id) const {
+  const auto index = static_cast<size_t>(id);
+  return dispensable_[index] && holders_[index] == 1;
+}
+
 void KvPool::Return(PageId id) {
-  TUTTI_CHECK(taken_[static_cast<size_t>(id)], "a page is returned twice");
-  taken_[static_cast<size_t>(id)] = false;
-  free_.push_back(id);
+  int32_t& holders = holders_[static_cast<size_t>(id)];
+  TUTTI_CHECK(holders > 0, "a page is returned twice");
+  if (Idle(id)) --idle_pages_;
+  if (--holders == 0) {
+    dispensable_[static_cast<size_t>(id)] = false;
+    free_.push_back(id);
+  } else if (Idle(id)) {
+    ++idle_pages_;
+  }
 }
 
 std::string KvPool::CheckIntegrity() const {
-  std::vector<bool> listed(taken_.size());
+  std::vector<bool> listed(holders_.size());
   for (const PageId id : free_) {
     const auto index = static_cast<size_t>(id);
-    if (index >= taken_.size()) return fmt::format("free page {} does not exist", index);
+    if (index >= holders_.size()) return fmt::format("free page {} does not exist", index);
     if (listed[index]) return fmt::format("page {} is free twice", index);
-    if (taken_[index]) return fmt::format("page {} is free and taken", index);
+    if (holders_[index] != 0) return fmt::format("page {} is free and held", index);
     listed[index] = true;
   }
-  for (size_t i = 0; i < taken_.size(); ++i) {
-    if (!taken_[i] && !listed[i]) return fmt::format("page {} is neither free nor taken", i);
+  int64_t idle = 0;
+  for (size_t i = 0; i < holders_.size(); ++i) {
+    if (holders_[i] == 0 && !listed[i]) return fmt::format("page {} is neither free nor held", i);
+    if (Idle(PageId{static_cast<int32_t>(i)})) ++idle;
   }
+  if (idle != idle_pages_)
+    return fmt::format("{} pages are idle, {} are counted", idle, idle_pages_);
   return {};
 }
 

@@ -9,8 +9,9 @@
 // Layers that keep a state of fixed size instead (linear attention) need no pages; their states
 // will be a second pool beside this one.
 //
-// Pages are taken whole and returned whole, by pins: whoever holds a PagePin holds the page. The
-// memory is reserved at once and touched as pages are used, so a generous budget costs nothing.
+// Pages are taken whole and returned whole, by pins: whoever holds a PagePin holds the page, and a
+// page that several hold goes back with the last of them. The memory is reserved at once and
+// touched as pages are used, so a generous budget costs nothing.
 //
 // Threads: one at a time for taking and returning; reading and writing the bytes of different pages
 // at the same time is fine. Errors: none after construction; a full pool gives an empty pin.
@@ -48,6 +49,9 @@ class PagePin {
   explicit operator bool() const { return pool_ != nullptr; }
   PageId id() const { return id_; }
   std::byte* data() const;
+  // One more pin of the same page.
+  PagePin Share() const;
+  bool shared() const;  // somebody else holds the page too
 
  private:
   friend class KvPool;
@@ -78,30 +82,39 @@ class KvPool {
   // An empty pin where all pages are taken.
   PagePin Take();
 
+  // The holder of `pin` can do without the page. It is *idle* while nobody else holds it.
+  void SetDispensable(const PagePin& pin, bool dispensable);
+  int64_t idle_pages() const { return idle_pages_; }
+  // Pins of a page, 0 where it is free.
+  int32_t Holders(PageId id) const;
+
   int64_t page_bytes() const { return page_bytes_; }
   int64_t pages() const { return pages_; }
-  int64_t free_pages() const { return pages_ - std::ssize(taken_) + std::ssize(free_); }
+  int64_t free_pages() const { return pages_ - std::ssize(holders_) + std::ssize(free_); }
   // Where layer `layer` begins in a page.
   int64_t LayerOffset(size_t layer) const { return layer_offsets_[layer]; }
   std::byte* Data(PageId id) const {
     return memory_.data() + static_cast<int64_t>(id) * page_bytes_;
   }
 
-  // Every page is either free or taken, none is both or listed twice. Says what is wrong, empty if
+  // Every page is either free or held, none is both or listed twice. Says what is wrong, empty if
   // nothing is.
   std::string CheckIntegrity() const;
 
  private:
   friend class PagePin;
   void Return(PageId id);
+  bool Idle(PageId id) const;
 
   int64_t page_bytes_ = 0;
   std::vector<int64_t> layer_offsets_;
   os::ReservedMemory memory_;
   int64_t pages_ = 0;
   // Only of pages that were ever taken: a large pool must not cost lists as large.
-  std::vector<PageId> free_;  // the last one is taken next: the one returned last, still warm
-  std::vector<bool> taken_;   // [pages ever taken], the first ones of the pool
+  std::vector<PageId> free_;       // the last one is taken next: the one returned last, still warm
+  std::vector<int32_t> holders_;   // [pages ever taken], the first ones of the pool
+  std::vector<bool> dispensable_;  // [pages ever taken], one of the holders can do without it
+  int64_t idle_pages_ = 0;
 };
 
 }  // namespace tutti::memory

@@ -113,6 +113,70 @@ TEST(PageTableTest, TruncateReturnsEmptyPagesOnly) {
   EXPECT_EQ(pool->free_pages(), 3);
 }
 
+TEST(KvPoolTest, SharedPagesGoBackWithTheLastPin) {
+  const auto pool = PoolOf(2);
+  PagePin first = pool->Take();
+  pool->SetDispensable(first, true);
+  EXPECT_EQ(pool->idle_pages(), 1);
+  {
+    const PagePin second = first.Share();
+    EXPECT_EQ(second.data(), first.data());
+    EXPECT_TRUE(first.shared());
+    EXPECT_EQ(pool->Holders(first.id()), 2);
+    EXPECT_EQ(pool->idle_pages(), 0);
+    EXPECT_EQ(pool->free_pages(), 1);
+  }
+  EXPECT_EQ(pool->idle_pages(), 1);
+  EXPECT_EQ(pool->CheckIntegrity(), "");
+  first = PagePin();
+  EXPECT_EQ(pool->idle_pages(), 0);
+  EXPECT_EQ(pool->free_pages(), 2);
+  EXPECT_EQ(pool->CheckIntegrity(), "");
+}
+
+TEST(PageTableTest, ForksCopyThePageTheyWriteTo) {
+  const auto pool = PoolOf(4);
+  PageTable table(*pool);
+  ASSERT_TRUE(table.Reserve(kPageTokens + 5));
+  table.Advance(kPageTokens + 5);
+  table.pages()[1][7] = std::byte{42};
+  PageTable fork = table.Fork();
+  EXPECT_EQ(pool->free_pages(), 2);
+  EXPECT_EQ(fork.length(), table.length());
+  EXPECT_EQ(fork.PagesMissing(fork.length()), 0);
+  EXPECT_EQ(fork.PagesMissing(fork.length() + 1), 1);
+  EXPECT_EQ(fork.PagesMissing(2 * kPageTokens + 1), 2);
+  EXPECT_FALSE(fork.Reserve(4 * kPageTokens + 1));
+  EXPECT_EQ(fork.pages()[1], table.pages()[1]);
+  ASSERT_TRUE(fork.Reserve(fork.length() + 1));
+  EXPECT_EQ(fork.pages()[0], table.pages()[0]);
+  EXPECT_NE(fork.pages()[1], table.pages()[1]);
+  EXPECT_EQ(fork.pages()[1][7], std::byte{42});
+  EXPECT_EQ(table.PagesMissing(table.length() + 1), 0);  // it has its page alone again
+  fork.Truncate(0);
+  EXPECT_EQ(pool->free_pages(), 2);
+  EXPECT_EQ(table.CheckIntegrity(), "");
+}
+
+TEST(PageTableTest, AdoptedPagesAreSharedUntilWrittenTo) {
+  const auto pool = PoolOf(3);
+  const PagePin full = pool->Take();
+  const PagePin part = pool->Take();
+  PageTable table(*pool);
+  table.Adopt(full.Share(), kPageTokens);
+  table.Adopt(part.Share(), 3);
+  EXPECT_EQ(table.length(), kPageTokens + 3);
+  EXPECT_EQ(table.pages()[1], part.data());
+  ASSERT_TRUE(table.Reserve(kPageTokens + 4));
+  EXPECT_NE(table.pages()[1], part.data());
+  EXPECT_EQ(table.pages()[0], full.data());
+  table.Truncate(kPageTokens);
+  table.Replace(0, pool->Take());
+  EXPECT_FALSE(full.shared());
+  EXPECT_EQ(table.CheckIntegrity(), "");
+  EXPECT_EQ(pool->CheckIntegrity(), "");
+}
+
 // Random growth and truncation of several sequences against a plain count.
 TEST(PageTableTest, ManySequencesNeverShareOrLosePages) {
   const auto pool = PoolOf(17);

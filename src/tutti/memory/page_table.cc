@@ -1,6 +1,8 @@
 #include "tutti/memory/page_table.h"
 
 #include <algorithm>
+#include <cstring>
+#include <utility>
 
 #include "tutti/base/check.h"
 #include "tutti/base/checked_math.h"
@@ -12,14 +14,26 @@ int64_t PagesFor(int64_t tokens) { return DivCeil<int64_t>(tokens, kPageTokens);
 
 }  // namespace
 
+bool PageTable::MustCopy() const {
+  return length_ % kPageTokens != 0 && pins_[static_cast<size_t>(length_ / kPageTokens)].shared();
+}
+
 int64_t PageTable::PagesMissing(int32_t tokens) const {
-  return std::max<int64_t>(0, PagesFor(tokens) - std::ssize(pins_));
+  const int64_t missing = std::max<int64_t>(0, PagesFor(tokens) - std::ssize(pins_));
+  return missing + (tokens > length_ && MustCopy() ? 1 : 0);
 }
 
 bool PageTable::Reserve(int32_t tokens) {
-  const int64_t missing = PagesMissing(tokens);
-  if (missing > pool_->free_pages()) return false;
-  for (int64_t i = 0; i < missing; ++i) {
+  if (PagesMissing(tokens) > pool_->free_pages()) return false;
+  if (tokens > length_ && MustCopy()) {
+    const auto last = static_cast<size_t>(length_ / kPageTokens);
+    PagePin copy = pool_->Take();
+    std::memcpy(copy.data(), pages_[last], static_cast<size_t>(pool_->page_bytes()));
+    pages_[last] = copy.data();
+    pins_[last] = std::move(copy);
+  }
+  const int64_t pages = PagesFor(tokens);
+  while (std::ssize(pins_) < pages) {
     pins_.push_back(pool_->Take());
     pages_.push_back(pins_.back().data());
   }
@@ -36,6 +50,32 @@ void PageTable::Truncate(int32_t length) {
   length_ = length;
   pins_.resize(static_cast<size_t>(PagesFor(length)));
   pages_.resize(pins_.size());
+}
+
+PageTable PageTable::Fork() const {
+  PageTable fork(*pool_);
+  fork.length_ = length_;
+  for (size_t i = 0; std::ssize(fork.pins_) < PagesFor(length_); ++i) {
+    fork.pins_.push_back(pins_[i].Share());
+    fork.pages_.push_back(pages_[i]);
+  }
+  return fork;
+}
+
+void PageTable::Adopt(PagePin page, int32_t tokens) {
+  TUTTI_CHECK(length_ == std::ssize(pins_) * kPageTokens && 0 < tokens && tokens <= kPageTokens,
+              "a page is adopted in the middle of another");
+  pages_.push_back(page.data());
+  pins_.push_back(std::move(page));
+  length_ += tokens;
+}
+
+void PageTable::Replace(size_t index, PagePin page) {
+  TUTTI_CHECK((std::ssize(pins_) > static_cast<int64_t>(index)) &&
+                  (static_cast<int64_t>(index) + 1) * kPageTokens <= length_,
+              "only full pages can be replaced");
+  pages_[index] = page.data();
+  pins_[index] = std::move(page);
 }
 
 std::string PageTable::CheckIntegrity() const {

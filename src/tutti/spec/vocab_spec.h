@@ -71,6 +71,13 @@ struct VocabSpec {
   TokenIds suffix;  // likewise behind it, instead of EOS
   TokenIds end_of_generation;  // any of these ends an answer (includes eos)
   std::string chat_template;   // Jinja, empty where there is none
+
+  // All tokens that end an answer, eos included.
+  TokenIds Ends() const {
+    TokenIds ends = end_of_generation;
+    if (eos != kNoToken) ends.push_back(eos);
+    return ends;
+  }
 };
 
 }  // namespace tutti

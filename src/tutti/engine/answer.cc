@@ -1,0 +1,60 @@
+#include "tutti/engine/answer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "tutti/base/check.h"
+
+namespace tutti::engine {
+namespace {
+
+bool Contains(const TokenIds& ids, TokenId id) {
+  return std::find(ids.begin(), ids.end(), id) != ids.end();
+}
+
+}  // namespace
+
+Status CheckPrompt(const Engine& engine, std::span<const TokenId> prompt) {
+  if (prompt.empty()) return UsageError("the prompt is empty: the model needs at least one token");
+  const int32_t vocab_size = engine.spec().vocab_size;
+  for (const TokenId id : prompt) {
+    if (id < 0 || id >= vocab_size) {
+      return DataError("token {} is not in the model's vocabulary of {} tokens", id, vocab_size);
+    }
+  }
+  const auto context = static_cast<size_t>(engine.context());
+  if (prompt.size() > context) {
+    return Error(StatusCode::kResource,
+                 "the prompt has {} tokens, the context holds {}: shorten it or raise --context",
+                 prompt.size(), context);
+  }
+  return {};
+}
+
+Result<Answer> Answer::Create(const Engine& engine, TokenIds prompt, AnswerSpec spec) {
+  TUTTI_RETURN_IF_ERROR(CheckPrompt(engine, prompt));
+  TUTTI_ASSIGN_OR_RETURN(Sampler sampler, Sampler::Create(spec.sampling, engine.spec().vocab_size));
+  Answer answer(std::move(sampler), std::move(prompt), std::move(spec), engine.context());
+  if (answer.spec_.max_tokens == 0) answer.finished_ = FinishReason::kMaxTokens;
+  return answer;
+}
+
+std::optional<FinishReason> Answer::WhyFinished() const {
+  const TokenId id = tokens_.back();
+  if (Contains(spec_.ends, id)) return FinishReason::kEndOfGeneration;
+  if (Contains(spec_.stop_tokens, id)) return FinishReason::kStop;
+  if (spec_.max_tokens >= 0 && generated() >= spec_.max_tokens) return FinishReason::kMaxTokens;
+  // The last token would have to be computed for the next one.
+  if (std::ssize(tokens_) > context_) return FinishReason::kContextFull;
+  return std::nullopt;
+}
+
+Result<SampledToken> Answer::Next(std::span<const float> logits) {
+  TUTTI_CHECK(!finished_, "an answer goes on after its end");
+  TUTTI_ASSIGN_OR_RETURN(SampledToken token, sampler_.Sample(logits, tokens_));
+  tokens_.push_back(token.id);
+  finished_ = WhyFinished();
+  return token;
+}
+
+}  // namespace tutti::engine

@@ -1,0 +1,77 @@
+// The sequences of an engine: their tokens, their pages, and what they share.
+//
+// What every kind of engine does alike: reserve pages before a step (evicting what is only
+// remembered), append what the step has computed, share full pages with the tenant's others. The
+// engine itself writes and reads the bytes of the pages.
+//
+// Ownership: the pool must outlive it. Threads: one at a time. Errors: kResource where there are
+// too many sequences; unknown ids are bugs.
+#pragma once
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tutti/base/ids.h"
+#include "tutti/base/status.h"
+#include "tutti/engine.h"
+#include "tutti/memory/kv_pool.h"
+#include "tutti/memory/page_table.h"
+#include "tutti/memory/prefix_tree.h"
+
+namespace tutti::engine {
+
+class Sequences {
+ public:
+  explicit Sequences(memory::KvPool& pool) : pool_(pool), tree_(pool) {}
+  Sequences(const Sequences&) = delete;
+  Sequences& operator=(const Sequences&) = delete;
+
+  // As in engine.h.
+  Result<SequenceId> New();
+  void End(SequenceId id);
+  bool Contains(SequenceId id) const { return all_.contains(id); }
+  int32_t Length(SequenceId id) const { return Get(id).table.length(); }
+  void Truncate(SequenceId id, int32_t length);
+  int32_t Recall(SequenceId id, TenantId tenant, std::span<const TokenId> tokens);
+  Result<SequenceId> Fork(SequenceId id);
+  PageUse pages() const;
+  int64_t PagesMissing(SequenceId id, int32_t tokens) const;
+
+  // Room for `tokens` more; false, and nothing changed, where too few pages are available.
+  bool Reserve(SequenceId id, int32_t tokens);
+  // These tokens are computed and written; there was room for them.
+  void Append(SequenceId id, std::span<const TokenId> tokens);
+  // So many tokens of noise are written: from now on the sequence shares nothing.
+  void AppendNoise(SequenceId id, int32_t tokens);
+
+  const memory::PageTable& table(SequenceId id) const { return Get(id).table; }
+  std::span<const TokenId> tokens(SequenceId id) const { return Get(id).tokens; }
+  std::vector<SequenceId> ids() const;
+
+  std::string CheckIntegrity() const;
+
+ private:
+  struct Sequence {
+    memory::PageTable table;
+    TokenIds tokens = {};  // [table.length()]
+    bool noise = false;
+    // The node of the last full page, or the tenant's root; null while nothing is shared.
+    memory::PrefixTree::Node* node = nullptr;
+  };
+
+  Sequence& Get(SequenceId id);
+  const Sequence& Get(SequenceId id) const;
+  Result<SequenceId> Add(Sequence sequence);
+  void ShareFullPages(Sequence& sequence);
+  void ShareLastPage(Sequence& sequence);
+  void Unshare(Sequence& sequence);
+  std::string CheckSequence(const Sequence& sequence) const;
+
+  memory::KvPool& pool_;
+  memory::PrefixTree tree_;
+  std::map<SequenceId, Sequence> all_;
+  SequenceId next_ = 0;
+};
+
+}  // namespace tutti::engine
