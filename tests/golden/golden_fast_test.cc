@@ -55,10 +55,13 @@ std::vector<float> ErrorsByPosition(Engine& engine, const Golden& golden) {
   return errors;
 }
 
-// What rounding keys and values costs by itself, in logits (of a range of 25): less than the 0.16
-// of 8-bit activations. It shows in the files whose weights are not quantised.
-float RoundingError(KvType type) {
-  return type == KvType::kF32 ? 0 : type == KvType::kQ8_0 ? 0.12f : 0.05f;
+// What rounding keys and values costs by itself, in logits (of a range of 25). With quantised
+// weights nothing is allowed: the errors of 8-bit activations, 0.16, hide it. The one file of
+// floats is llama.cpp's 0.008 away; measured are 0.046 with bf16, 0.043 with f16 and 0.124 with
+// q8_0.
+float RoundingError(const Engine& engine, KvType type) {
+  if (engine.costs().per_token.layers.int8_weights > 0) return 0;
+  return type == KvType::kF32 ? 0 : type == KvType::kQ8_0 ? 0.12f : 0.04f;
 }
 
 void ExpectAsNearAs(const Peer& peer, KvType type) {
@@ -76,11 +79,12 @@ void ExpectAsNearAs(const Peer& peer, KvType type) {
       peer.file.c_str(), KvTypeName(type).data(), errors.back(), median, peer.error, jumps,
       errors.size());
   EXPECT_GT(errors.back(), 0) << "this was exact arithmetic";
-  EXPECT_LE(median, peer.error + RoundingError(type)) << peer.file;
+  const float rounding = RoundingError(*engine, type);
+  EXPECT_LE(median, peer.error + rounding) << peer.file;
   // Each type tips other near ties of experts.
   EXPECT_LE(jumps, std::ssize(errors) / (type == KvType::kF32 ? 10 : 5)) << peer.file;
   if (engine->spec().moe.experts == 0) {
-    EXPECT_LE(errors.back(), 1.2 * peer.error + RoundingError(type)) << peer.file;
+    EXPECT_LE(errors.back(), 1.2 * peer.error + rounding) << peer.file;
   }
 }
 

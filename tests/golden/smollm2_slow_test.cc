@@ -133,11 +133,13 @@ TEST(SmolLm2Test, FastPathIsNoFartherThanLlamaCpp) {
   const double peer_mean = peer.at("score_mean_abs_logprob").as_double();
   const double peer_divergence = peer.at("last_kl_mean_nats").as_double();
   for (const KvType type : kKvTypes) {
-    // Over so few tokens roundings of equal quality differ by 0.004 nats; over 4,596 tokens f16
-    // and bf16 differ from f32 by 4 % in KL (docs/LOG.md). The type that is not asked for must keep
-    // within the peer's distance.
-    const bool by_default = type == KvType::kF32 || type == kernels::FastKvType();
-    const double slack = by_default ? 1 : type == KvType::kQ8_0 ? 1.3 : 1.1;
+    // Within the peer's distance, but for what was measured: f16 by 2.3 % with bf16 products. Over
+    // so few tokens roundings of equal quality differ by 0.004 nats (over 4,599 tokens f16 is as
+    // near as f32, docs/LOG.md). Without bf16 products no narrow type but the default f16 was
+    // measured.
+    const bool bf16 = kernels::FastKvType() == KvType::kBF16;
+    const bool measured = bf16 || type == KvType::kF32 || type == KvType::kF16;
+    const double slack = !measured ? 1.1 : bf16 && type == KvType::kF16 ? 1.03 : 1;
     const auto engine = Load(false, type);
     ASSERT_NE(engine, nullptr);
     double mean = 0;

@@ -91,6 +91,7 @@ struct AttentionScratch {
   static constexpr int64_t kSplitBlocks = kSplitTokens / kKvBlockTokens;
 
   Word* queries = nullptr;  // [columns][query_stride]
+  float* query = nullptr;   // [key_dim], one on its way to be rotated
   Word* keys = nullptr;     // a tile: [key_dim / group, padded][kKeyTileLanes]
   float* scores = nullptr;  // [columns][kSplitTokens]
   Word* weights = nullptr;  // [columns][weight_stride]
@@ -112,6 +113,7 @@ struct AttentionScratch {
       return at;
     };
     queries = take(block.columns() * query_stride);
+    query = reinterpret_cast<float*>(take(padded_key_dim));
     keys = take(query_stride * kKeyTileLanes);
     scores = reinterpret_cast<float*>(take(block.columns() * kSplitTokens));
     weights = take(block.columns() * weight_stride);

@@ -198,9 +198,16 @@ class SplitOfBlock {
 
 void PrepareQueries(const AttentionBlock& block, const AttentionIsa& isa,
                     const AttentionScratch& scratch) {
+  const int64_t dim = block.layout().key_dim;
+  const int64_t rotation = block.layout().KeyRotation();
   for (int64_t c = 0; c < block.columns(); ++c) {
-    isa.convert_factors(block.QueryOf(c), block.layout().key_dim,
-                        scratch.queries + c * scratch.query_stride);
+    const float* query = block.QueryOf(c);
+    if (rotation > 1) {
+      std::copy_n(query, dim, scratch.query);
+      Rotate(rotation, {scratch.query, static_cast<size_t>(dim)});
+      query = scratch.query;
+    }
+    isa.convert_factors(query, dim, scratch.queries + c * scratch.query_stride);
   }
 }
 

@@ -67,19 +67,30 @@ void ScatterQ8(const float* x, int64_t count, const Steps& steps, std::byte* blo
     }
     const uint16_t stored = finite ? tensor::FloatToF16(largest / 127) : uint16_t{0x7e00};
     const float scale = tensor::F16ToFloat(stored);
-    const float inverse = scale > 0 && std::isfinite(scale) ? 1 / scale : 0;
+    const float inverse = scale > 0 && std::isfinite(scale) ? 127 / largest : 0;
     std::memcpy(scales, &stored, sizeof(stored));
     const Steps here{steps.first + begin / 2 * steps.pair, steps.within, steps.pair};
     Scatter(x + begin, n, here, reinterpret_cast<int8_t*>(block), [&](float v) {
-      // A scale that was rounded down would make 127.06 of the largest.
-      return finite ? static_cast<int8_t>(std::clamp(std::nearbyint(v * inverse), -127.0f, 127.0f))
-                    : int8_t{1};
+      return finite ? static_cast<int8_t>(std::nearbyint(v * inverse)) : int8_t{1};
     });
   }
 }
 
-void StoreRow(KvType type, const float* x, int64_t count, const Steps& steps, std::byte* block,
-              std::byte* scales, int64_t scale_step) {
+// The same of rotated numbers.
+void ScatterRotatedQ8(const float* x, int64_t count, int64_t rotation, const Steps& steps,
+                      std::byte* block, std::byte* scales, int64_t scale_step) {
+  float rotated[kMaxRotation];
+  for (int64_t begin = 0; begin < count; begin += kMaxRotation) {
+    const int64_t n = std::min(kMaxRotation, count - begin);
+    std::copy_n(x + begin, n, rotated);
+    Rotate(rotation, {rotated, static_cast<size_t>(n)});
+    const Steps here{steps.first + begin / 2 * steps.pair, steps.within, steps.pair};
+    ScatterQ8(rotated, n, here, block, scales + begin / kKvScaleDims * 2 * scale_step, scale_step);
+  }
+}
+
+void StoreRow(KvType type, const float* x, int64_t count, int64_t rotation, const Steps& steps,
+              std::byte* block, std::byte* scales, int64_t scale_step) {
   switch (type) {
     case KvType::kF32:
       return Scatter(x, count, steps, reinterpret_cast<float*>(block), [](float v) { return v; });
@@ -88,7 +99,8 @@ void StoreRow(KvType type, const float* x, int64_t count, const Steps& steps, st
     case KvType::kBF16:
       return Scatter(x, count, steps, reinterpret_cast<uint16_t*>(block), tensor::FloatToBF16);
     case KvType::kQ8_0:
-      return ScatterQ8(x, count, steps, block, scales, scale_step);
+      if (rotation == 1) return ScatterQ8(x, count, steps, block, scales, scale_step);
+      return ScatterRotatedQ8(x, count, rotation, steps, block, scales, scale_step);
   }
 }
 
@@ -98,8 +110,8 @@ Place ValuePlace(const KvLayout& layout) {
 }
 
 void StoreKey(const KvLayout& layout, const float* x, int64_t token, std::byte* block) {
-  StoreRow(layout.type, x, layout.key_dim, StepsOf(KeyPlace(layout), token), block,
-           block + layout.KeyScalesAt() + 2 * token, kKvBlockTokens);
+  StoreRow(layout.type, x, layout.key_dim, layout.KeyRotation(), StepsOf(KeyPlace(layout), token),
+           block, block + layout.KeyScalesAt() + 2 * token, kKvBlockTokens);
   if (layout.key_dim % layout.Group() != 0) {
     const int64_t at = KeyPlace(layout).Of(layout.key_dim, token) * layout.NumberBytes();
     std::memset(block + at, 0, static_cast<size_t>(layout.NumberBytes()));
@@ -109,7 +121,7 @@ void StoreKey(const KvLayout& layout, const float* x, int64_t token, std::byte* 
 void StoreValue(const KvLayout& layout, const float* x, int64_t count, int64_t token,
                 std::byte* block) {
   const int64_t scales = layout.Scales(layout.PaddedValueDim());
-  StoreRow(layout.type, x, count, StepsOf(ValuePlace(layout), token), block,
+  StoreRow(layout.type, x, count, 1, StepsOf(ValuePlace(layout), token), block,
            block + layout.ValueScalesAt() + 2 * token * scales, 1);
 }
 
@@ -128,7 +140,34 @@ float LoadNumber(KvType type, const std::byte* block, int64_t at, const std::byt
   return 0;
 }
 
+// Butterflies over distances of 1, 2, ...: the matrix but for its factor.
+template <int64_t kSize>
+void RotateBlock(float* x) {
+  for (int64_t distance = 1; distance < kSize; distance *= 2) {
+    for (int64_t i = 0; i < kSize; i += 2 * distance) {
+      for (int64_t j = i; j < i + distance; ++j) {
+        const float a = x[j];
+        const float b = x[j + distance];
+        x[j] = a + b;
+        x[j + distance] = a - b;
+      }
+    }
+  }
+  const float norm = 1 / std::sqrt(static_cast<float>(kSize));
+  for (int64_t i = 0; i < kSize; ++i) x[i] *= norm;
+}
+
+template <int64_t kSize>
+void RotateBlocks(int64_t size, std::span<float> x) {
+  if constexpr (kSize > 1) {
+    if (size != kSize) return RotateBlocks<kSize / 2>(size, x);
+    for (size_t i = 0; i + kSize <= x.size(); i += kSize) RotateBlock<kSize>(x.data() + i);
+  }
+}
+
 }  // namespace
+
+void Rotate(int64_t size, std::span<float> x) { RotateBlocks<kMaxRotation>(size, x); }
 
 void StoreToken(const KvLayout& layout, const float* keys, const float* values, int64_t token,
                 std::byte* page) {
@@ -150,6 +189,7 @@ void LoadKey(const KvLayout& layout, const std::byte* page, int64_t head, int64_
     out[static_cast<size_t>(i)] =
         LoadNumber(layout.type, block, KeyPlace(layout).Of(i, token), scale);
   }
+  Rotate(layout.KeyRotation(), out);
 }
 
 void LoadValue(const KvLayout& layout, const std::byte* page, int64_t head, int64_t token,

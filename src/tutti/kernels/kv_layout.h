@@ -13,8 +13,14 @@
 // Odd key dimensions have a zero more. Latent attention keeps one block per page that serves as
 // keys and as values: rows [latent | rotary key] in the form of values.
 //
+// q8_0 keeps keys *rotated* by a Hadamard matrix (KeyRotation): the few dimensions that are large
+// in every token are spread over all, where one scale per 32 suits them (arXiv 2404.00456). Scores
+// remain the same if queries are rotated alike. Values have no such dimensions, and latents would
+// have to be rotated back.
+//
 // Threads: different pages at the same time, or different tokens of one page.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -26,6 +32,7 @@ namespace tutti::kernels {
 
 inline constexpr int64_t kKvBlockTokens = 32;
 inline constexpr int64_t kKvScaleDims = 32;  // numbers of a token that share a scale in q8_0
+inline constexpr int64_t kMaxRotation = 64;
 
 struct KvLayout {
   KvType type = KvType::kF32;
@@ -59,7 +66,16 @@ struct KvLayout {
   int64_t Scales(int64_t dim) const {
     return type == KvType::kQ8_0 ? DivCeil(dim, kKvScaleDims) : 0;
   }
+  // Dimensions of a key that are rotated together: the largest power of two that divides its width,
+  // at most kMaxRotation. 1: it is kept as it is.
+  int64_t KeyRotation() const {
+    return type == KvType::kQ8_0 && !latent ? std::min(kMaxRotation, key_dim & -key_dim) : 1;
+  }
 };
+
+// Multiplies each `size` numbers, a power of two up to kMaxRotation, with the orthonormal Hadamard
+// matrix of that size; twice gives what was there, but for rounding.
+void Rotate(int64_t size, std::span<float> x);
 
 // Writes one token's row at `token` (of its page) of the page whose part for this layer begins at
 // `page`: keys [kv_heads][key_dim], values [kv_heads][value_dim]; no values where the layout is
@@ -68,7 +84,8 @@ struct KvLayout {
 void StoreToken(const KvLayout& layout, const float* keys, const float* values, int64_t token,
                 std::byte* page);
 
-// The way back, exact and slow: the key or value of one head, key_dim or value_dim floats.
+// The way back, slow, and exact where nothing was rotated: the key or value of one head, all its
+// key_dim or value_dim floats (of a latent the first value_dim as well).
 void LoadKey(const KvLayout& layout, const std::byte* page, int64_t head, int64_t token,
              std::span<float> out);
 void LoadValue(const KvLayout& layout, const std::byte* page, int64_t head, int64_t token,
