@@ -32,7 +32,7 @@ float Error(KvType type) {
     case KvType::kBF16:
       return 0x1p-8f;
     case KvType::kQ8_0:
-      return 0.54f / 127;  // half a step, and 127 times the rounding of the scale
+      return 0.57f / 127;  // half a step, and 127 times the rounding of the scale
   }
   return 0;
 }
