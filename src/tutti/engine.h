@@ -58,6 +58,13 @@ struct EngineCosts {
   int64_t kv_budget_bytes = 0;
 };
 
+// On which memory nodes the weights lie: on those of the threads that read them?
+struct WeightPlacement {
+  std::string nodes;          // "2 nodes: 32 threads on node 0, 32 on node 1"
+  int64_t pages_checked = 0;  // a sample of what is in memory; 0: the system does not tell
+  int64_t pages_near = 0;     // of these, on the node whose threads read them
+};
+
 // Where the time of steps went, by kind of operation.
 struct OperationTime {
   std::string_view name;  // "attention"
@@ -135,6 +142,8 @@ class Engine {
   virtual int threads() const = 0;
   virtual int32_t context() const = 0;
   virtual EngineCosts costs() const = 0;
+  // Looks at some thousands of pages: milliseconds. Engines without weights have nothing to say.
+  virtual WeightPlacement placement() const { return {}; }
 
   // kResource where there are too many.
   virtual Result<SequenceId> NewSequence() = 0;

@@ -6,6 +6,7 @@
 
 #include "tutti/base/rng.h"
 #include "tutti/cli/console.h"
+#include "tutti/os/team.h"
 #include "tutti/os/thread_pool.h"
 
 namespace tutti::cli {
@@ -142,7 +143,10 @@ Status CheckAnswer(Engine& engine) {
 
 Result<std::vector<BenchResult>> RunBench(Engine& engine, const BenchPlan& plan,
                                           const std::function<void()>& progress) {
-  TUTTI_ASSIGN_OR_RETURN(const auto pool, os::ThreadPool::Create(engine.threads()));
+  TUTTI_ASSIGN_OR_RETURN(
+      const auto pool, os::ThreadPool::Create(os::MakeTeam(os::ReadTopology(os::RealSystemFiles()),
+                                                           engine.threads())));
+  const os::BindToNode bound(pool->team(), 0);
   kernels::LimitsMeter meter(*pool);
   std::vector<BenchResult> results;
   for (const BenchTest& test : plan.tests) {

@@ -9,6 +9,8 @@
 #include "tutti/cli/size_text.h"
 #include "tutti/kernels/cpu_features.h"
 #include "tutti/kernels/limits.h"
+#include "tutti/os/page_nodes.h"
+#include "tutti/os/team.h"
 #include "tutti/os/thread_pool.h"
 #include "tutti/os/topology.h"
 
@@ -22,6 +24,8 @@ struct Diagnosis {
   int threads = 0;
   std::vector<std::string> advice;
   kernels::MachineLimits limits;
+  os::Team team;
+  os::PageCounts first_touch;  // pages that the threads touched
 };
 
 // What costs speed here and can be changed.
@@ -30,11 +34,6 @@ std::vector<std::string> Advice(const os::Topology& topology, int threads) {
   if (topology.cpu_quota > 0 && topology.cpu_quota < static_cast<double>(topology.cpus.size())) {
     advice.push_back(fmt::format("a quota gives {:.1f} of {} processors: {} threads are used",
                                  topology.cpu_quota, topology.cpus.size(), threads));
-  }
-  if (topology.numa_nodes > 1) {
-    advice.push_back(
-        fmt::format("{} memory nodes: 'numactl --interleave=all tutti ...' often reads faster",
-                    topology.numa_nodes));
   }
   const std::string slow = kernels::SlowKernels(kernels::Cpu(), kernels::KernelChoices());
   if (!slow.empty()) advice.push_back(slow);
@@ -59,7 +58,10 @@ class DoctorCommand final : public Command {
     found.topology = os::ReadTopology(os::RealSystemFiles());
     found.threads = threads_ > 0 ? threads_ : os::DefaultThreads(found.topology);
     found.advice = Advice(found.topology, found.threads);
-    TUTTI_ASSIGN_OR_RETURN(const auto pool, os::ThreadPool::Create(found.threads));
+    found.team = os::MakeTeam(found.topology, found.threads);
+    TUTTI_ASSIGN_OR_RETURN(const auto pool, os::ThreadPool::Create(found.team));
+    const os::BindToNode bound(found.team, 0);
+    found.first_touch = os::CheckFirstTouch(os::RealPageSystem(), *pool);
     found.limits = kernels::LimitsMeter(*pool).Measure(0.9);
     if (json_) {
       PrintJson(console, found);
@@ -94,16 +96,22 @@ class DoctorCommand final : public Command {
         topology.cores > 0 ? fmt::format("{} cores, ", topology.cores) : "", topology.cpus.size(),
         topology.cpu_quota > 0 ? fmt::format(", quota {:.1f}", topology.cpu_quota) : "",
         found.threads);
-    Row(console, "memory", "{}, {} available, {} node{}",
+    Row(console, "memory", "{}, {} available, {}",
         SizeText(static_cast<uint64_t>(topology.memory_bytes)),
-        SizeText(static_cast<uint64_t>(topology.available_memory_bytes)), topology.numa_nodes,
-        topology.numa_nodes == 1 ? "" : "s");
+        SizeText(static_cast<uint64_t>(topology.available_memory_bytes)), os::Describe(found.team));
+    if (found.team.nodes.size() > 1) Row(console, "", "{}", FirstTouchText(found.first_touch));
     const kernels::MachineLimits& limits = found.limits;
     Row(console, "read", "{:.1f} GB/s", limits.read_gb_s);
     Row(console, "int8", "{:.0f} Gop/s ({})", limits.int8_gops, limits.int8_instructions);
     Row(console, "bf16", "{:.0f} Gflop/s ({})", limits.bf16_gflops, limits.bf16_instructions);
     Row(console, "float32", "{:.0f} Gflop/s ({})", limits.f32_gflops, limits.f32_instructions);
     for (const std::string& advice : found.advice) Row(console, "note", "{}", advice);
+  }
+
+  static std::string FirstTouchText(const os::PageCounts& pages) {
+    if (!pages.known) return "the system does not tell on which node pages lie";
+    return fmt::format("{} of {} pages lie on the node of the thread that touched them first",
+                       pages.near, pages.in_memory);
   }
 
   static void PrintJson(Console& console, const Diagnosis& found) {
@@ -125,7 +133,11 @@ class DoctorCommand final : public Command {
     answer["processors"] = topology.cpus.size();
     answer["quota"] = topology.cpu_quota > 0 ? json::value(topology.cpu_quota) : nullptr;
     answer["threads"] = found.threads;
-    answer["numa_nodes"] = topology.numa_nodes;
+    answer["numa_nodes"] = topology.nodes.size();
+    answer["first_touch"] =
+        found.first_touch.known
+            ? json::value{{"pages", found.first_touch.in_memory}, {"near", found.first_touch.near}}
+            : json::value(nullptr);
     answer["memory_bytes"] = topology.memory_bytes;
     answer["available_memory_bytes"] = topology.available_memory_bytes;
     answer["limits"] = {{"read_gb_s", found.limits.read_gb_s},

@@ -197,6 +197,7 @@ class RunCommand final : public Command {
     console.Say("model {}, {} threads, loaded in {:.2f} s, seed {}", loaded.choice.name,
                 loaded.engine->threads(), loaded.load_seconds, answer_.generate.sampling.seed);
     SayKernels(console);
+    SayPlacement(console, loaded.engine->placement());
     SayAnswerSpeed(console, generated);
   }
 

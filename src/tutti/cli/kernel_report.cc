@@ -23,4 +23,13 @@ void SayKernels(Console& console) {
   console.Say("kernels: {}", line);
 }
 
+void SayPlacement(Console& console, const WeightPlacement& placement) {
+  if (placement.pages_checked == 0) {
+    console.Say("memory: {}; the system does not tell where pages lie", placement.nodes);
+  } else {
+    console.Say("memory: {}; of {} pages of weights {} lie on the node of their readers",
+                placement.nodes, placement.pages_checked, placement.pages_near);
+  }
+}
+
 }  // namespace tutti::cli

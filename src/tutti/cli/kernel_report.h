@@ -1,6 +1,7 @@
 // What the kernels run on here, in lines for people.
 #pragma once
 #include "tutti/cli/console.h"
+#include "tutti/engine.h"
 
 namespace tutti::cli {
 
@@ -9,5 +10,7 @@ namespace tutti::cli {
 void WarnOfSlowKernels(Console& console);
 // For --verbose: one line with each instruction set and its operations.
 void SayKernels(Console& console);
+// For --verbose: one line with the memory nodes and how many weights lie on those of their readers.
+void SayPlacement(Console& console, const WeightPlacement& placement);
 
 }  // namespace tutti::cli

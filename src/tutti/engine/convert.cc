@@ -371,9 +371,9 @@ Status Conversion::Write(const VocabSpec* vocab, const std::filesystem::path& pa
   Progress progress(options_, report_.bytes);
   TUTTI_ASSIGN_OR_RETURN(
       const std::unique_ptr<os::ThreadPool> pool,
-      os::ThreadPool::Create(options_.threads > 0
-                                 ? options_.threads
-                                 : os::DefaultThreads(os::ReadTopology(os::RealSystemFiles()))));
+      os::ThreadPool::Create(os::Team::OnOneNode(
+          options_.threads > 0 ? options_.threads
+                               : os::DefaultThreads(os::ReadTopology(os::RealSystemFiles())))));
   for (const Plan& plan : plans_) {
     TUTTI_RETURN_IF_ERROR(writer_.AddTensor(
         plan.tensor.name, plan.dtype, plan.tensor.shape,

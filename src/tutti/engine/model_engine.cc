@@ -8,6 +8,8 @@
 #include "tutti/format/gguf_reader.h"
 #include "tutti/kernels/attention.h"
 #include "tutti/model/architecture.h"
+#include "tutti/model/weight_placement.h"
+#include "tutti/os/page_nodes.h"
 
 namespace tutti {
 
@@ -73,9 +75,11 @@ Result<std::unique_ptr<Engine>> ModelEngine::Create(format::Checkpoint checkpoin
   engine->kv_type_ = kv_type;
   TUTTI_RETURN_IF_ERROR(engine->LoadModel(topology.available_memory_bytes));
   TUTTI_RETURN_IF_ERROR(engine->ReserveMemory(options, topology));
-  TUTTI_ASSIGN_OR_RETURN(
-      engine->pool_,
-      os::ThreadPool::Create(options.threads > 0 ? options.threads : os::DefaultThreads(topology)));
+  const int threads = options.threads > 0 ? options.threads : os::DefaultThreads(topology);
+  TUTTI_ASSIGN_OR_RETURN(engine->pool_, os::ThreadPool::Create(os::MakeTeam(topology, threads)));
+  if (engine->pool_->team().nodes.size() > 1) {
+    model::PlaceWeights(engine->weights_, os::RealPageSystem(), *engine->pool_);
+  }
   engine->kernels_ = std::make_unique<kernels::KernelContext>(
       kernels::KernelContext{.pool = *engine->pool_, .exact = options.exact});
   engine->transformer_ = std::make_unique<model::Transformer>(engine->spec_, engine->weights_,
@@ -124,6 +128,15 @@ EngineCosts ModelEngine::costs() const {
   costs.kv_type = kv_type_;
   costs.kv_budget_bytes = kv_budget_bytes_;
   return costs;
+}
+
+WeightPlacement ModelEngine::placement() const {
+  WeightPlacement placement{.nodes = os::Describe(pool_->team())};
+  const os::PageCounts pages = model::CheckWeights(weights_, os::RealPageSystem(), pool_->team());
+  if (!pages.known || pages.in_memory == 0) return placement;
+  placement.pages_checked = pages.in_memory;
+  placement.pages_near = pages.near;
+  return placement;
 }
 
 Status ModelEngine::CheckEntry(const BatchEntry& entry) const {
@@ -258,6 +271,7 @@ void ModelEngine::Compute(Progress& progress, StepResult& result) {
 
 Result<StepResult> ModelEngine::Forward(const Batch& batch) {
   TUTTI_RETURN_IF_ERROR(CheckBatch(batch));
+  const os::BindToNode bound(pool_->team(), 0);
   int64_t rows = 0;
   for (const BatchEntry& entry : batch.entries) {
     TUTTI_CHECK(sequences_->Reserve(entry.sequence, static_cast<int32_t>(entry.tokens.size())),

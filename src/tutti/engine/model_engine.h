@@ -36,6 +36,7 @@ class ModelEngine : public Engine {
   int threads() const override { return pool_->size(); }
   int32_t context() const override { return context_length_; }
   EngineCosts costs() const override;
+  WeightPlacement placement() const override;
 
   Result<SequenceId> NewSequence() override { return sequences_->New(); }
   void EndSequence(SequenceId id) override { sequences_->End(id); }

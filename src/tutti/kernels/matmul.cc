@@ -36,10 +36,13 @@ struct Task {
   bool strips = false;
 };
 
-void AddTasks(const MatMulJob& job, bool strips, int members, std::vector<Task>& tasks) {
-  const int64_t step = RowsPerTask(job.weight.rows, members);
-  for (int64_t row = 0; row < job.weight.rows; row += step) {
-    tasks.push_back({&job, row, std::min(row + step, job.weight.rows), strips});
+// Of one node's rows.
+void AddTasks(const MatMulJob& job, bool strips, const os::Team& team, size_t node,
+              std::vector<Task>& tasks) {
+  const int64_t step = RowsPerTask(job.weight.rows, team.size());
+  const RowRange rows = RowsOfNode(job.weight.rows, team, node);
+  for (int64_t row = rows.begin; row < rows.end; row += step) {
+    tasks.push_back({&job, row, std::min(row + step, rows.end), strips});
   }
 }
 
@@ -71,19 +74,24 @@ void MultiplyStrips(const Task& task, std::span<const std::byte* const> columns,
 void MatMul(const Activations& x, std::span<const MatMulJob> jobs, KernelContext& context) {
   if (x.rows == 0) return;
   if (context.observer != nullptr) context.observer->Observe(x, jobs);
+  const os::Team& team = context.pool.team();
   std::vector<Task> tasks;
+  std::vector<int64_t> node_ends;
   bool any_strips = false;
   bool any_float = false;
-  for (const MatMulJob& job : jobs) {
-    TUTTI_CHECK(job.weight.cols == x.cols, "MatMul: the shapes do not fit");
-    const bool strips = !context.exact && HasStrips(job.weight);
-    (strips ? any_strips : any_float) = true;
-    AddTasks(job, strips, context.pool.size(), tasks);
+  for (size_t node = 0; node < team.nodes.size(); ++node) {
+    for (const MatMulJob& job : jobs) {
+      TUTTI_CHECK(job.weight.cols == x.cols, "MatMul: the shapes do not fit");
+      const bool strips = !context.exact && HasStrips(job.weight);
+      (strips ? any_strips : any_float) = true;
+      AddTasks(job, strips, team, node, tasks);
+    }
+    node_ends.push_back(std::ssize(tasks));
   }
   Q8Columns columns;
   if (any_strips) columns = QuantizeColumns(x, Slot::kActivations, context);
   const size_t scratch_floats = any_float ? MatMulFloatScratch(x.cols) : 0;
-  RunTasks(context.pool, static_cast<int64_t>(tasks.size()), [&](int member, int64_t index) {
+  RunTasks(context.pool, std::span<const int64_t>(node_ends), [&](int member, int64_t index) {
     const Task& task = tasks[static_cast<size_t>(index)];
     if (task.strips) {
       if (task.job->step == 1) return MultiplyStrips(task, columns.rows, member, context);

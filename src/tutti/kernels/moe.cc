@@ -34,14 +34,16 @@ class MoeStep {
 
   void Run() {
     Prepare();
-    const int64_t blocks = DivCeil(inner_, kPairRows);
-    RunTasks(context_.pool, blocks * static_cast<int64_t>(active_.size()),
-             [&](int member, int64_t task) {
-               Gate(active_[static_cast<size_t>(task / blocks)], task % blocks * kPairRows, member);
-             });
-    const int64_t step = RowsPerTask(x_.cols, context_.pool.size());
-    RunTasks(context_.pool, DivCeil(x_.cols, step), [&](int member, int64_t task) {
-      Down(task * step, std::min((task + 1) * step, x_.cols), member);
+    os::ThreadPool& pool = context_.pool;
+    const RowTasks gate(pool.team(), std::ssize(active_), inner_, kPairRows);
+    RunTasks(pool, gate.ends(), [&](int member, int64_t index) {
+      const RowTasks::Task task = gate[index];
+      Gate(active_[static_cast<size_t>(task.matrix)], task.begin, member);
+    });
+    const RowTasks down(pool.team(), 1, x_.cols, RowsPerTask(x_.cols, pool.size()));
+    RunTasks(pool, down.ends(), [&](int member, int64_t index) {
+      const RowTasks::Task task = down[index];
+      Down(task.begin, task.end, member);
     });
   }
 

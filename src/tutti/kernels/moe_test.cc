@@ -201,6 +201,9 @@ TEST(MoeTest, QuantisedExpertsDependOnNobodyElse) {
     // about four times its size, 0.9 %. Together 1.1 %.
     EXPECT_LT(std::sqrt(error / size), 0.015) << NameOf(dtype);
     EXPECT_GT(error, 0) << "the int8 path did not run";
+    os::ThreadPool two_nodes({{{0, {}, 0, 2}, {1, {}, 2, 1}}});
+    KernelContext numa{two_nodes};
+    EXPECT_EQ(run(0, kTokens, numa), actual) << NameOf(dtype) << ", rows sliced over two nodes";
     const uint64_t runs = pool.runs();
     run(0, 1, fast);
     EXPECT_EQ(pool.runs() - runs, 2u) << "a decoded token needs two synchronisations";

@@ -394,6 +394,11 @@ struct OfMatrices {
   int64_t operator()(const WeightView& view) const { return kOfView(view); }
   int64_t operator()(const std::vector<float>&) const { return 0; }
 };
+struct Visit {
+  int64_t operator()(const WeightView& view) const { return (*visit)(view), 0; }
+  int64_t operator()(const std::vector<float>&) const { return 0; }
+  const std::function<void(const WeightView&)>* visit;
+};
 struct OfAllNumbers {
   int64_t operator()(const WeightView& view) const { return NumbersOf(view); }
   int64_t operator()(const std::vector<float>& vector) const { return std::ssize(vector); }
@@ -401,6 +406,9 @@ struct OfAllNumbers {
 
 }  // namespace
 
+void Weights::ForEachMatrix(const std::function<void(const WeightView&)>& visit) const {
+  Sum(Visit{&visit}).OfAll(*this);
+}
 int64_t Weights::TotalBytes() const { return Sum(OfMatrices<BytesOf>()).OfAll(*this); }
 int64_t Weights::Parameters() const { return Sum(OfAllNumbers()).OfAll(*this); }
 

@@ -8,6 +8,7 @@
 // must outlive this. Threads: immutable after loading.
 #pragma once
 #include <cstddef>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <vector>
@@ -73,6 +74,8 @@ struct Weights {
   WeightView output;               // [vocab_size, dim], the embedding where tied
   std::vector<std::vector<std::byte>> owned;
 
+  // Every matrix once (the output where it is not the embedding).
+  void ForEachMatrix(const std::function<void(const WeightView&)>& visit) const;
   // Bytes of all matrices, and all numbers.
   int64_t TotalBytes() const;
   int64_t Parameters() const;

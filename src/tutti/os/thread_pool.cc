@@ -40,7 +40,8 @@ void WaitWhileEqual(const std::atomic<T>& value, T old) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(Team team) : team_(std::move(team)) {
+  const int threads = team_.size();
   TUTTI_CHECK(threads >= 1, "a thread pool has at least the calling thread");
   workers_.reserve(static_cast<size_t>(threads - 1));
   try {
@@ -53,14 +54,14 @@ ThreadPool::ThreadPool(int threads) {
   }
 }
 
-Result<std::unique_ptr<ThreadPool>> ThreadPool::Create(int threads) {
+Result<std::unique_ptr<ThreadPool>> ThreadPool::Create(const Team& team) {
   try {
-    return std::make_unique<ThreadPool>(threads);
+    return std::make_unique<ThreadPool>(team);
   } catch (const std::system_error& e) {
     return Error(StatusCode::kResource,
                  "the system does not give {} threads ({}): lower --threads, or raise the limit of "
                  "processes or of memory (ulimit -a)",
-                 threads, e.code().message());
+                 team.size(), e.code().message());
   }
 }
 
@@ -123,6 +124,7 @@ RunTimes ThreadPool::times() const {
 }
 
 void ThreadPool::WorkerLoop(int member) {
+  const BindToNode bound(team_, member);
   uint32_t seen = 0;
   for (;;) {
     WaitWhileEqual(generation_, seen);

@@ -5,6 +5,9 @@
 // has hundreds of runs, microseconds apart) and then sleep on a futex, so an idle or oversubscribed
 // process costs nothing.
 //
+// In a team of several memory nodes the threads that the pool starts are bound to their nodes; the
+// caller, member 0, binds itself where it wants that (BindToNode).
+//
 // Threads: one Run at a time, from one thread; Run must not be nested.
 // Errors: where the system gives too few threads, Create says so, and the constructor, for tests
 // and benchmarks, throws std::system_error. Run
@@ -20,6 +23,7 @@
 #include <vector>
 
 #include "tutti/base/status.h"
+#include "tutti/os/team.h"
 
 namespace tutti::os {
 
@@ -32,14 +36,16 @@ struct RunTimes {
 class ThreadPool {
  public:
   // kResource where the system gives too few threads.
-  static Result<std::unique_ptr<ThreadPool>> Create(int threads);
-  // `threads` >= 1 counts the caller; 1 starts none.
-  explicit ThreadPool(int threads);
+  static Result<std::unique_ptr<ThreadPool>> Create(const Team& team);
+  // The team counts the caller; one member starts no thread.
+  explicit ThreadPool(Team team);
+  explicit ThreadPool(int threads) : ThreadPool(Team::OnOneNode(threads)) {}
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
   ~ThreadPool();
 
   int size() const { return static_cast<int>(workers_.size()) + 1; }
+  const Team& team() const { return team_; }
 
   // Calls body(member) once for each member in [0, size()), member 0 on the calling thread.
   template <typename Body>
@@ -82,6 +88,7 @@ class ThreadPool {
   void CallMember(int member) noexcept;
   void Stop();
 
+  const Team team_;
   Function function_ = nullptr;  // written before generation_ is bumped
   const void* context_ = nullptr;
   uint64_t runs_ = 0;

@@ -83,7 +83,8 @@ void CreateWithoutMemory() {
   const rlim_t bytes = pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE)) + (2 << 20);
   const rlimit limit{bytes, bytes};
   setrlimit(RLIMIT_AS, &limit);
-  const auto pool = ThreadPool::Create(64);  // more than the stacks kept of earlier threads
+  const auto pool =
+      ThreadPool::Create(Team::OnOneNode(64));  // more than the stacks kept of earlier threads
   const bool told = !pool.ok() && pool.status().code() == StatusCode::kResource &&
                     pool.status().message().find("64 threads") != std::string::npos;
   std::_Exit(told ? 0 : 1);

@@ -9,6 +9,7 @@
 #include <set>
 #include <sstream>
 #include <string_view>
+#include <utility>
 
 namespace tutti::os {
 namespace {
@@ -171,18 +172,19 @@ int64_t CountCores(const SystemFiles& files, const std::vector<int>& cpus) {
   return std::ssize(cores);
 }
 
-int64_t CountNodes(const SystemFiles& files, const std::vector<int>& cpus) {
+std::vector<MemoryNode> ReadNodes(const SystemFiles& files, const std::vector<int>& cpus) {
   const std::string folder = "/sys/devices/system/node/";
-  int64_t nodes = 0;
+  std::vector<MemoryNode> nodes;
   for (const int node : ParseCpuList(files.read(folder + "online").value_or(""))) {
     const auto list = files.read(folder + "node" + std::to_string(node) + "/cpulist");
-    const std::vector<int> members = ParseCpuList(list.value_or(""));
-    if (std::find_first_of(cpus.begin(), cpus.end(), members.begin(), members.end()) !=
-        cpus.end()) {
-      ++nodes;
+    MemoryNode found{node, {}};
+    for (const int cpu : ParseCpuList(list.value_or(""))) {
+      if (std::find(cpus.begin(), cpus.end(), cpu) != cpus.end()) found.cpus.push_back(cpu);
     }
+    if (!found.cpus.empty()) nodes.push_back(std::move(found));
   }
-  return std::max<int64_t>(nodes, 1);
+  if (nodes.empty()) nodes.push_back({0, cpus});
+  return nodes;
 }
 
 }  // namespace
@@ -197,7 +199,7 @@ Topology ReadTopology(const SystemFiles& files) {
   }
   if (topology.cpus.empty()) topology.cpus = {0};
   topology.cores = CountCores(files, topology.cpus);
-  topology.numa_nodes = CountNodes(files, topology.cpus);
+  topology.nodes = ReadNodes(files, topology.cpus);
 
   MemoryLimit memory;
   ApplyCgroups(files, topology.cpu_quota, memory);

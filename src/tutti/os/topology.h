@@ -1,4 +1,4 @@
-// What of the machine this process may use: processors, their quota, memory.
+// What of the machine this process may use: processors, their quota, memory and its nodes.
 //
 // A container or a batch system often gives less than the machine has, in three ways: an affinity
 // mask (taskset, cpusets), a quota of processor time (cgroup cpu.max or cpu.cfs_quota_us) and a
@@ -27,12 +27,18 @@ struct SystemFiles {
 // The real ones.
 SystemFiles RealSystemFiles();
 
+// A part of the memory, nearer to some processors than to others.
+struct MemoryNode {
+  int id = 0;             // the system's number
+  std::vector<int> cpus;  // of Topology::cpus, ascending
+};
+
 struct Topology {
-  std::vector<int> cpus;     // processors that we may run on
-  double cpu_quota = 0;      // processors' worth of time, 0: no limit
-  int64_t cores = 0;         // physical cores among `cpus`, 0: unknown
-  int64_t numa_nodes = 1;    // memory nodes that `cpus` belong to
-  int64_t memory_bytes = 0;  // of the machine or our limit, whichever is smaller; 0: unknown
+  std::vector<int> cpus;          // processors that we may run on
+  double cpu_quota = 0;           // processors' worth of time, 0: no limit
+  int64_t cores = 0;              // physical cores among `cpus`, 0: unknown
+  std::vector<MemoryNode> nodes;  // those with any of `cpus`; one where the system names none
+  int64_t memory_bytes = 0;       // of the machine or our limit, whichever is smaller; 0: unknown
   int64_t available_memory_bytes = 0;  // what we can still take without pushing others out
 };
 

@@ -43,10 +43,15 @@ TEST(TopologyTest, NodesCountWhereWeHaveProcessors) {
   machine.files["/sys/devices/system/node/node0/cpulist"] = "0-1\n";
   machine.files["/sys/devices/system/node/node1/cpulist"] = "2-5\n";
   machine.files["/sys/devices/system/node/node2/cpulist"] = "\n";
-  EXPECT_EQ(machine.Read().numa_nodes, 2);
+  const std::vector<MemoryNode> nodes = machine.Read().nodes;
+  ASSERT_EQ(nodes.size(), 2u);
+  EXPECT_EQ(nodes[0].id, 0);
+  EXPECT_THAT(nodes[0].cpus, ElementsAre(0, 1));
+  EXPECT_EQ(nodes[1].id, 1);
+  EXPECT_THAT(nodes[1].cpus, ElementsAre(2, 3));  // 4 and 5 are not ours
   machine.cpus = {1};
-  EXPECT_EQ(machine.Read().numa_nodes, 1);
-  EXPECT_EQ(FakeMachine().Read().numa_nodes, 1);  // the system does not say
+  EXPECT_EQ(machine.Read().nodes.size(), 1u);
+  EXPECT_THAT(FakeMachine().Read().nodes[0].cpus, ElementsAre(0, 1, 2, 3));  // unknown: one node
 }
 
 TEST(TopologyTest, AffinityLimitsTheThreads) {
