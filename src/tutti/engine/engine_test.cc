@@ -8,7 +8,9 @@
 #include <cmath>
 #include <fstream>
 
+#include "tutti/engine/model_engine.h"
 #include "tutti/format/checkpoint.h"
+#include "tutti/os/topology.h"
 
 namespace tutti {
 namespace {
@@ -62,6 +64,35 @@ TEST(EngineTest, ParametersAreAllThatTheCheckpointHas) {
     EXPECT_EQ(engine->costs().parameters, numbers) << name;
     EXPECT_LE(engine->costs().per_token.weights(), numbers) << name;
   }
+}
+
+// A machine described with two nodes, whatever this one has: threads are bound, rows are sliced,
+// pages are wanted on a node that may not exist. The answer is the same.
+TEST(EngineTest, MemoryNodesChangeNoAnswer) {
+  const os::Topology real = os::ReadTopology(os::RealSystemFiles());
+  os::Topology described = real;
+  described.nodes = {{0, {real.cpus.front()}}, {1, {real.cpus.back()}}};
+  const TokenIds tokens = {5, 17, 3, 200, 41, 9, 77, 100};
+  std::vector<float> logits[2];
+  for (const os::Topology* topology : {&real, static_cast<const os::Topology*>(&described)}) {
+    auto checkpoint = format::OpenCheckpoint(Model("gguf/qwen3_moe_wide-Q4_K_M.gguf"));
+    ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().message();
+    const auto loaded =
+        engine::ModelEngine::Create(std::move(checkpoint).value(), {.threads = 2}, *topology);
+    ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+    const auto step = (*loaded)->Forward({{Entry(*(*loaded)->NewSequence(), tokens)}});
+    ASSERT_TRUE(step.ok());
+    logits[topology == &described] = step->logits;
+    const WeightPlacement placement = (*loaded)->placement();
+    EXPECT_LE(placement.pages_near, placement.pages_checked);
+    if (topology == &described) {
+      EXPECT_EQ(placement.nodes, "2 nodes: 1 thread on node 0, 1 on node 1");
+    } else if (real.nodes.size() == 1 && placement.pages_checked > 0) {
+      EXPECT_EQ(placement.pages_near, placement.pages_checked);
+    }
+  }
+  EXPECT_EQ(logits[0], logits[1]);
+  EXPECT_EQ(os::RealSystemFiles().affinity(), real.cpus) << "the caller is as it was";
 }
 
 TEST(EngineTest, HalfPrecisionKeysAndValuesAreHalfAsLargeAndClose) {

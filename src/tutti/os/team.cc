@@ -52,8 +52,9 @@ std::string Describe(const Team& team) {
   std::string text = std::to_string(team.nodes.size()) + " nodes";
   for (const Team::Node& node : team.nodes) {
     text += node.first == 0 ? ": " : ", ";
-    text += std::to_string(node.members) + (node.first == 0 ? " threads on node " : " on node ") +
-            std::to_string(node.id);
+    text += std::to_string(node.members);
+    if (node.first == 0) text += node.members == 1 ? " thread" : " threads";
+    text += " on node " + std::to_string(node.id);
   }
   return text;
 }
