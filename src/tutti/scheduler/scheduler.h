@@ -46,12 +46,12 @@ namespace tutti::scheduler {
 enum class Priority : uint8_t { kInteractive, kBatch };
 
 struct Request {
-  TokenIds prompt;
-  SamplingSpec sampling;      // choice i draws with seed + i
-  int32_t max_tokens = -1;    // of each choice; -1: until the answer ends or the context is full
-  int32_t choices = 1;        // answers to the same prompt, which is computed once
-  bool ignore_eos = false;    // go on after an end-of-generation token
-  TokenIds stop_tokens = {};  // that end an answer besides those
+  TokenIds prompt = {};
+  SamplingSpec sampling = {};  // choice i draws with seed + i
+  int32_t max_tokens = -1;     // of each choice; -1: until the answer ends or the context is full
+  int32_t choices = 1;         // answers to the same prompt, which is computed once
+  bool ignore_eos = false;     // go on after an end-of-generation token
+  TokenIds stop_tokens = {};   // that end an answer besides those
   Priority priority = Priority::kInteractive;
   // Whom it belongs to: nothing is shared between tenants, and they are served in turns.
   TenantId tenant{};
@@ -116,7 +116,7 @@ class Stream {
 };
 
 struct SchedulerOptions {
-  TokenIds end_of_generation;  // tokens with which the model ends an answer
+  TokenIds end_of_generation = {};  // tokens with which the model ends an answer
 
   // The queue: requests that have not started.
   int64_t max_queued_requests = 1024;

@@ -1,0 +1,240 @@
+#include "tutti/scheduler/planner.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "tutti/base/check.h"
+
+namespace tutti::scheduler {
+namespace {
+
+// Tokens of prompts in a step, at least: with fewer, a step's own cost would be most of its time.
+constexpr int64_t kLeastPromptTokens = 16;
+// What a generated token weighs against one of a prompt.
+constexpr double kGeneratedWeight = 2;
+
+// Tokens that may be found: of the last one the logits are wanted, so it is computed.
+std::span<const TokenId> Findable(const Sequence& sequence) {
+  const auto pending = sequence.PendingTokens();
+  return pending.first(pending.size() - 1);
+}
+
+}  // namespace
+
+void Planner::Join(Sequence& sequence, SequenceId id, int32_t held) {
+  sequence.id = id;
+  sequence.held = held;
+  running_.push_back(&sequence);
+  tenants_.Started(sequence.request->tenant);
+}
+
+void Planner::Stop(Sequence& sequence) {
+  engine_.EndSequence(sequence.id);
+  sequence.id = -1;
+  sequence.held = 0;
+  std::erase(running_, &sequence);
+  std::erase(started_, &sequence);
+  const auto share = std::find_if(plan_.begin(), plan_.end(), [&](const Share& candidate) {
+    return candidate.sequence == &sequence;
+  });
+  if (share != plan_.end()) {
+    tokens_left_ += share->tokens;
+    planned_pages_ -= share->pages;
+    plan_.erase(share);
+  }
+  tenants_.Stopped(sequence.request->tenant);
+}
+
+void Planner::Drop(Sequence& sequence) {
+  if (sequence.waiting) tenants_.StopWaiting(sequence);
+  if (sequence.running()) Stop(sequence);
+}
+
+void Planner::Preempt(Sequence& sequence) {
+  ++preemptions_;
+  Stop(sequence);
+  tenants_.Wait(sequence);
+}
+
+const std::vector<Share>& Planner::Plan(double now_s) {
+  now_s_ = now_s;
+  plan_.clear();
+  started_.clear();
+  planned_pages_ = 0;
+  memory_is_short_ = false;
+  CatchUp();
+  PlanGeneration();
+  const int64_t generating = std::ssize(plan_);
+  const double time_s = (generating > 0 ? options_.step_ms : options_.prompt_step_ms) / 1000;
+  tokens_left_ =
+      times_.TokensWithin(time_s, generating + kLeastPromptTokens, options_.max_step_tokens) -
+      generating;
+  PlanPrompts();
+  StartSome();
+  TUTTI_CHECK(!plan_.empty() || (running_.empty() && waiting() == 0), "a step without work");
+  return plan_;
+}
+
+void Planner::Computed(double seconds) {
+  int64_t tokens = 0;
+  for (const Share& share : plan_) {
+    tokens += share.tokens;
+    // The last token of a prompt gives a generated one, as every later one does.
+    const bool generates = share.tokens == share.sequence->pending();
+    tenants_.Serve(share.sequence->request->tenant,
+                   share.tokens - 1 + (generates ? kGeneratedWeight : 1));
+  }
+  times_.Measured(tokens, seconds);
+}
+
+// What others have computed since the last step need not be computed again.
+void Planner::CatchUp() {
+  for (Sequence* sequence : running_) {
+    if (sequence->pending() <= 1) continue;
+    const int32_t found =
+        engine_.Recall(sequence->id, sequence->request->tenant, Findable(*sequence));
+    Bill(*sequence, found, false, total_);
+  }
+}
+
+void Planner::Add(Sequence& sequence, int32_t tokens) {
+  const int64_t pages = PagesMissing(sequence, tokens);
+  planned_pages_ += pages;
+  tokens_left_ -= tokens;
+  plan_.push_back({&sequence, tokens, pages});
+}
+
+void Planner::PlanGeneration() {
+  std::vector<Sequence*> order = running_;
+  std::erase_if(order, [](const Sequence* s) { return s->pending() != 1; });
+  const auto rank = [&](const Sequence* s) {
+    return std::tuple(!Interactive(*s), s->request->order, s->choice);
+  };
+  std::sort(order.begin(), order.end(),
+            [&](const Sequence* a, const Sequence* b) { return rank(a) < rank(b); });
+  for (Sequence* sequence : order) {
+    if (std::ssize(plan_) == options_.max_step_tokens) return;
+    if (sequence->running() && MakeRoom(*sequence, 1)) Add(*sequence, 1);
+  }
+}
+
+void Planner::PlanPrompts() {
+  std::vector<Sequence*> order = running_;
+  std::erase_if(order, [](const Sequence* s) { return s->pending() == 1; });
+  const auto rank = [&](const Sequence* s) {
+    return std::tuple(!Interactive(*s), tenants_.Served(s->request->tenant), s->request->order,
+                      s->choice);
+  };
+  std::sort(order.begin(), order.end(),
+            [&](const Sequence* a, const Sequence* b) { return rank(a) < rank(b); });
+  for (Sequence* sequence : order) {
+    if (sequence->running()) AddPrompt(*sequence);
+  }
+}
+
+void Planner::AddPrompt(Sequence& sequence) {
+  if (tokens_left_ <= 0 || AnotherComputesItsPage(sequence)) return;
+  auto tokens = static_cast<int32_t>(std::min<int64_t>(sequence.pending(), tokens_left_));
+  // One sequence alone always has room; were it not so, the engine would say it.
+  while (PagesMissing(sequence, tokens) > PagesLeft() && running_.size() > 1) {
+    Sequence* victim = Victim();
+    if (victim != &sequence) {
+      memory_is_short_ = true;
+      Preempt(*victim);
+      continue;
+    }
+    // To the end of the page before.
+    const int32_t page = engine_.pages().page_tokens;
+    tokens = (sequence.held + tokens - 1) / page * page - sequence.held;
+    if (tokens <= 0) return;
+  }
+  Add(sequence, tokens);
+}
+
+bool Planner::AnotherComputesItsPage(const Sequence& sequence) const {
+  const int32_t page = engine_.pages().page_tokens;
+  const auto end = static_cast<size_t>((sequence.held / page + 1) * page);
+  const TokenIds& tokens = sequence.answer.tokens();
+  if (end >= tokens.size()) return false;
+  return std::any_of(plan_.begin(), plan_.end(), [&](const Share& share) {
+    const Sequence& other = *share.sequence;
+    const TokenIds& others = other.answer.tokens();
+    return &other != &sequence && other.request->tenant == sequence.request->tenant &&
+           other.held >= sequence.held && other.held < static_cast<int32_t>(end) &&
+           others.size() >= end &&
+           std::equal(tokens.begin(), tokens.begin() + static_cast<ptrdiff_t>(end), others.begin());
+  });
+}
+
+Sequence* Planner::Victim() const {
+  const auto rank = [&](const Sequence* s) {
+    return std::tuple(!Interactive(*s), tenants_.Running(s->request->tenant), s->request->order,
+                      s->choice);
+  };
+  const auto it =
+      std::max_element(running_.begin(), running_.end(),
+                       [&](const Sequence* a, const Sequence* b) { return rank(a) < rank(b); });
+  return it == running_.end() ? nullptr : *it;
+}
+
+bool Planner::MakeRoom(Sequence& sequence, int32_t tokens) {
+  while (PagesMissing(sequence, tokens) > PagesLeft() && running_.size() > 1) {
+    memory_is_short_ = true;
+    Sequence* victim = Victim();
+    Preempt(*victim);
+    if (victim == &sequence) return false;
+  }
+  return true;
+}
+
+bool Planner::MakeOthersGiveWay(const Sequence& candidate) {
+  Sequence* victim = Victim();
+  if (victim == nullptr) return false;
+  const bool before = Interactive(candidate) && !Interactive(*victim);
+  const bool equal = Interactive(candidate) == Interactive(*victim);
+  const bool fairer =
+      tenants_.Running(victim->request->tenant) >= tenants_.Running(candidate.request->tenant) + 2;
+  if (!before && !(equal && fairer)) return false;
+  Preempt(*victim);
+  return true;
+}
+
+bool Planner::Start(Sequence& sequence) {
+  const Result<SequenceId> id = engine_.NewSequence();
+  if (!id.ok()) return false;
+  tenants_.StopWaiting(sequence);
+  Join(sequence, *id, 0);
+  sequence.held = engine_.Recall(*id, sequence.request->tenant, Findable(sequence));
+  return true;
+}
+
+bool Planner::AllFit() const {
+  if (running_.size() == 1) return true;
+  int64_t missing = 0;
+  for (const Sequence* other : running_) missing += PagesMissing(*other, other->pending());
+  return missing <= engine_.pages().available();
+}
+
+void Planner::StartSome() {
+  while (tokens_left_ > 0 && !memory_is_short_) {
+    Sequence* sequence = tenants_.Next(now_s_);
+    if (sequence == nullptr) return;
+    if (!HasPlace()) {
+      if (!MakeOthersGiveWay(*sequence)) return;
+      continue;
+    }
+    if (!Start(*sequence)) return;
+    if (!AllFit()) {
+      Stop(*sequence);
+      tenants_.Wait(*sequence);
+      if (!MakeOthersGiveWay(*sequence)) return;
+      continue;
+    }
+    const int32_t found = std::exchange(sequence->held, 0);
+    Bill(*sequence, found, false, total_);
+    started_.push_back(sequence);
+    AddPrompt(*sequence);
+  }
+}
+
+}  // namespace tutti::scheduler
