@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "tutti/base/check.h"
 
@@ -166,15 +167,15 @@ bool Planner::AnotherComputesItsPage(const Sequence& sequence) const {
   });
 }
 
-Sequence* Planner::Victim() const {
+Sequence* Planner::Victim(const Sequence* spared) const {
   const auto rank = [&](const Sequence* s) {
-    return std::tuple(!Interactive(*s), tenants_.Running(s->request->tenant), s->request->order,
-                      s->choice);
+    return std::tuple(s != spared, !Interactive(*s), tenants_.Running(s->request->tenant),
+                      s->request->order, s->choice);
   };
   const auto it =
       std::max_element(running_.begin(), running_.end(),
                        [&](const Sequence* a, const Sequence* b) { return rank(a) < rank(b); });
-  return it == running_.end() ? nullptr : *it;
+  return it == running_.end() || *it == spared ? nullptr : *it;
 }
 
 bool Planner::MakeRoom(Sequence& sequence, int32_t tokens) {
@@ -187,14 +188,14 @@ bool Planner::MakeRoom(Sequence& sequence, int32_t tokens) {
   return true;
 }
 
-bool Planner::MakeOthersGiveWay(const Sequence& candidate) {
-  Sequence* victim = Victim();
+bool Planner::MakeOthersGiveWay(const Sequence& candidate, bool for_memory) {
+  Sequence* victim = Victim(&candidate);
   if (victim == nullptr) return false;
   const bool before = Interactive(candidate) && !Interactive(*victim);
   const bool equal = Interactive(candidate) == Interactive(*victim);
   const bool fairer =
-      tenants_.Running(victim->request->tenant) >= tenants_.Running(candidate.request->tenant) + 2;
-  if (!before && !(equal && fairer)) return false;
+      tenants_.Running(victim->request->tenant) > tenants_.Running(candidate.request->tenant);
+  if (!before && !(equal && fairer && !for_memory)) return false;
   Preempt(*victim);
   return true;
 }
@@ -216,19 +217,17 @@ bool Planner::AllFit() const {
 }
 
 void Planner::StartSome() {
-  while (tokens_left_ > 0 && !memory_is_short_) {
+  bool somebody_gave_way = false;
+  while (tokens_left_ > 0 && !memory_is_short_ && !somebody_gave_way) {
     Sequence* sequence = tenants_.Next(now_s_);
-    if (sequence == nullptr) return;
-    if (!HasPlace()) {
-      if (!MakeOthersGiveWay(*sequence)) return;
-      continue;
-    }
-    if (!Start(*sequence)) return;
-    if (!AllFit()) {
-      Stop(*sequence);
-      tenants_.Wait(*sequence);
-      if (!MakeOthersGiveWay(*sequence)) return;
-      continue;
+    if (sequence == nullptr || !Start(*sequence)) return;
+    while (!AllFit() || std::ssize(running_) > options_.max_running) {
+      if (!MakeOthersGiveWay(*sequence, !AllFit())) {
+        Stop(*sequence);
+        tenants_.Wait(*sequence);
+        return;
+      }
+      somebody_gave_way = true;  // and does not come back in the same step
     }
     const int32_t found = std::exchange(sequence->held, 0);
     Bill(*sequence, found, false, total_);

@@ -75,9 +75,10 @@ class Planner {
   bool AnotherComputesItsPage(const Sequence& sequence) const;
   // Takes memory from others, or from itself: then false.
   bool MakeRoom(Sequence& sequence, int32_t tokens);
-  bool MakeOthersGiveWay(const Sequence& candidate);
-  // Who has to give way first; null where nobody runs.
-  Sequence* Victim() const;
+  // Takes a place from another for a sequence that has just started.
+  bool MakeOthersGiveWay(const Sequence& candidate, bool for_memory);
+  // Who has to give way first; null where nobody else runs.
+  Sequence* Victim(const Sequence* spared = nullptr) const;
   void Preempt(Sequence& sequence);
 
   bool Start(Sequence& sequence);
