@@ -54,8 +54,9 @@ void Merge(const AttentionBlock& block, const AttentionIsa& isa, const Piece& pi
       continue;
     }
     const float max = std::max(state.max[c], piece.max[c]);
-    const float a = std::exp(state.max[c] - max);
-    const float b = std::exp(piece.max[c] - max);
+    // One of them is exp(0).
+    const float a = state.max[c] == max ? 1 : std::exp(state.max[c] - max);
+    const float b = piece.max[c] == max ? 1 : std::exp(piece.max[c] - max);
     state.max[c] = max;
     state.sum[c] = a * state.sum[c] + b * piece.sum[c];
     isa.blend(dim, a, acc, b, piece.acc + c * dim, acc);

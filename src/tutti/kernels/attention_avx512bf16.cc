@@ -262,6 +262,7 @@ inline __m512 Exp2(__m512 x) {
 
 // Lanes of the 16 positions from `at` that are in [begin, end).
 inline __mmask16 Inside(int64_t at, int64_t begin, int64_t end) {
+  if (begin <= at && at + 16 <= end) return 0xffff;  // nearly always
   const int64_t first = std::clamp<int64_t>(begin - at, 0, 16);
   const int64_t last = std::clamp<int64_t>(end - at, 0, 16);
   return static_cast<__mmask16>(((1u << last) - 1) & ~((1u << first) - 1));

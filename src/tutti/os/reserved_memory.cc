@@ -17,6 +17,9 @@ Result<ReservedMemory> ReservedMemory::Reserve(size_t size_bytes) {
     return Error(StatusCode::kResource, "cannot reserve {} bytes of memory: {}", size_bytes,
                  std::strerror(errno));
   }
+  // Where the system has huge pages: scattered blocks of 4 KB are a miss of the TLB each otherwise.
+  // Refused, it is as good as before.
+  ::madvise(data, size_bytes, MADV_HUGEPAGE);
   memory.data_ = static_cast<std::byte*>(data);
   memory.size_bytes_ = size_bytes;
   return memory;

@@ -1,9 +1,9 @@
 // A large block of zeroed memory whose pages the system hands out when they are first touched.
 //
 // Reserving costs address space only, so a pool may be as large as its limit says and cost what is
-// used. Threads: as any memory. Errors: kResource where the system refuses the reservation.
-// Touching more than the machine has is answered by the system, not by us: compare with
-// Topology::available_memory_bytes first.
+// used, rounded up to huge pages (2 MB) where the system has them. Threads: as any memory. Errors:
+// kResource where the system refuses the reservation. Touching more than the machine has is
+// answered by the system, not by us: compare with Topology::available_memory_bytes first.
 #pragma once
 #include <cstddef>
 
