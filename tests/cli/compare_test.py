@@ -61,6 +61,13 @@ class CompareTest(unittest.TestCase):
         self.assertIn("tg4x3@8", texts)
         self.assertTrue(any(text.startswith("22.0 tok/s") for text in texts), texts)
 
+    def test_the_type_of_keys_and_values_is_said(self):
+        for arguments, types in (([], {"f16", "bf16"}), (["--kv-type", "q8_0"], {"q8_0"})):
+            done = subprocess.run([TUTTI, "bench", "story", "--tests", "tg2", "--repetitions", "1", "--threads", "1",
+                                   "--json", *arguments], capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(json.loads(done.stdout)["model"]["kv_type"], types)
+
     def test_a_failing_program_is_one_error(self):
         done = self.compare("--peer", "nosuchprogram-llama-bench", "--tests", "tg2", "--turns", "1")
         self.assertEqual(done.returncode, 1)
