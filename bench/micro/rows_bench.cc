@@ -111,16 +111,11 @@ void Quantise(benchmark::State& state) {
 
 void Gate(benchmark::State& state) {
   const int64_t rows = state.range(0);
-  kernels::KernelContext context{Pool()};
   const std::vector<float> gate = Random(rows * kDim, 1);
   const std::vector<float> up = Random(rows * kDim, 2);
   std::vector<float> out(gate.size());
   Time(
-      state, rows * kDim,
-      [&] {
-        kernels::GatedActivationRows(Activation::kSilu, 0, gate.data(), up.data(), rows, kDim, kDim,
-                                     out.data(), kDim, context);
-      },
+      state, rows * kDim, [&] { kernels::GatedActivation(Activation::kSilu, 0, gate, up, out); },
       [&] {
         std::vector<float> expected;
         for (size_t i = 0; i < kDim; ++i) {

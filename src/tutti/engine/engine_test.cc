@@ -149,7 +149,7 @@ TEST(EngineTest, AProfileCountsOperationsAndExpertsAndChangesNothing) {
     synchronisations += operation.synchronisations;
     EXPECT_GE(operation.seconds, operation.parallel_seconds) << operation.name;
     EXPECT_GE(operation.parallel_seconds, operation.waiting_seconds) << operation.name;
-    if (operation.name == "attention" || operation.name == "experts") {
+    if (operation.name == "attention" || operation.name == "feed forward") {
       EXPECT_EQ(operation.calls, layers) << operation.name;
     }
   }

@@ -91,8 +91,6 @@ namespace tutti::kernels {
 namespace {
 HWY_EXPORT(GatedActivationSimd);
 HWY_EXPORT(SigmoidSimd);
-
-constexpr int64_t kRowGrain = 4;
 }  // namespace
 
 void GatedActivation(Activation kind, float limit, std::span<const float> gate,
@@ -101,18 +99,6 @@ void GatedActivation(Activation kind, float limit, std::span<const float> gate,
               "GatedActivation: shapes differ");
   HWY_DYNAMIC_DISPATCH(GatedActivationSimd)
   (kind, limit, gate.data(), up.data(), gate.size(), out.data());
-}
-
-void GatedActivationRows(Activation kind, float limit, const float* gate, const float* up,
-                         int64_t rows, int64_t cols, int64_t stride, float* out, int64_t out_stride,
-                         KernelContext& context) {
-  context.pool.ParallelFor(rows, kRowGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      HWY_DYNAMIC_DISPATCH(GatedActivationSimd)
-      (kind, limit, gate + row * stride, up + row * stride, static_cast<size_t>(cols),
-       out + row * out_stride);
-    }
-  });
 }
 
 void SigmoidInPlace(std::span<float> x) { HWY_DYNAMIC_DISPATCH(SigmoidSimd)(x.data(), x.size()); }

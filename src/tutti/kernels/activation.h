@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <span>
 
-#include "tutti/kernels/context.h"
 #include "tutti/spec/model_spec.h"
 
 namespace tutti::kernels {
@@ -19,11 +18,6 @@ namespace tutti::kernels {
 // Threads: none. Each element is computed by itself: cutting a span in two changes no bit.
 void GatedActivation(Activation kind, float limit, std::span<const float> gate,
                      std::span<const float> up, std::span<float> out);
-
-// The same for rows, parallel over them; strides in floats.
-void GatedActivationRows(Activation kind, float limit, const float* gate, const float* up,
-                         int64_t rows, int64_t cols, int64_t stride, float* out, int64_t out_stride,
-                         KernelContext& context);
 
 // x[i] = 1 / (1 + exp(-x[i])), the same way.
 void SigmoidInPlace(std::span<float> x);

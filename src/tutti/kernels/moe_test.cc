@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -52,22 +53,26 @@ struct TestExperts {
     for (int64_t c = 0; c < w.cols; ++c) sum += values[c] * x[c];
     return sum;
   }
-  std::vector<double> Reference(const MoeJob& job, const Routes& routes, const Activations& x,
-                                int64_t token) const {
-    std::vector<double> out(static_cast<size_t>(dim)), in(x.Row(token), x.Row(token) + dim);
-    for (int64_t slot = 0; slot < routes.slots; ++slot) {
-      const size_t pair = static_cast<size_t>(token * routes.slots + slot);
-      const ExpertWeights& e = views[static_cast<size_t>(routes.experts[pair])];
-      std::vector<double> hidden(static_cast<size_t>(inner));
-      for (int64_t r = 0; r < inner; ++r) {
+  static std::vector<double> Reference(const MoeJob& job, const Routes& routes,
+                                       const Activations& x, int64_t token) {
+    std::vector<double> out(static_cast<size_t>(x.cols)), in(x.Row(token), x.Row(token) + x.cols);
+    const auto add = [&](const ExpertWeights& e, double weight) {
+      std::vector<double> hidden(static_cast<size_t>(e.gate.rows));
+      for (int64_t r = 0; r < e.gate.rows; ++r) {
         hidden[static_cast<size_t>(r)] = GatedActivationReference(
             job.activation, job.swiglu_limit, Product(e.gate, e.gate_bias, r, in.data()),
             Product(e.up, e.up_bias, r, in.data()));
       }
-      for (int64_t r = 0; r < dim; ++r) {
-        out[static_cast<size_t>(r)] +=
-            routes.weights[pair] * Product(e.down, e.down_bias, r, hidden.data());
+      for (int64_t r = 0; r < x.cols; ++r) {
+        out[static_cast<size_t>(r)] += weight * Product(e.down, e.down_bias, r, hidden.data());
       }
+    };
+    for (int64_t slot = 0; slot < routes.slots; ++slot) {
+      const size_t pair = static_cast<size_t>(token * routes.slots + slot);
+      add(job.experts[static_cast<size_t>(routes.experts[pair])], routes.weights[pair]);
+    }
+    if (job.shared != nullptr) {
+      add(*job.shared, job.shared_weights == nullptr ? 1.0 : job.shared_weights[token]);
     }
     return out;
   }
@@ -94,16 +99,56 @@ Routes RandomRoutes(int64_t tokens, int64_t slots, int64_t experts, std::mt19937
   return routes;
 }
 
+// A job for one token of a step.
+struct OneToken {
+  OneToken(const MoeJob& job, const Routes& routes, int64_t token, int64_t dim)
+      : out(static_cast<size_t>(dim)), single(job) {
+    one.tokens = 1;
+    one.slots = routes.slots;
+    const int64_t first = token * routes.slots;
+    one.experts.assign(routes.experts.begin() + first,
+                       routes.experts.begin() + first + routes.slots);
+    one.weights.assign(routes.weights.begin() + first,
+                       routes.weights.begin() + first + routes.slots);
+    if (job.shared_weights != nullptr) single.shared_weights = job.shared_weights + token;
+    single.out = out.data();
+    single.out_stride = dim;
+  }
+  std::vector<float> out;
+  MoeJob single;
+  Routes one;
+};
+
 TEST(MoeTest, MatchesReferenceAndEachTokenStandsAlone) {
   os::ThreadPool pool(2);
   KernelContext context{pool};
   std::mt19937 rng(4);
   std::normal_distribution<float> normal;
-  const TestExperts experts(9, 37, 21, 1);
+  const TestExperts experts(9, 37, 21, 1), shared(1, 37, 70, 2);
   constexpr int64_t kTokens = 23, kSlots = 3, kStride = 40;
-  std::vector<float> in(kTokens * kStride), out(kTokens * kStride, -5);
+  std::vector<float> in(kTokens * kStride), out(kTokens * kStride, -5), gates(kTokens);
   for (float& v : in) v = normal(rng);
+  for (float& v : gates) v = normal(rng);
   const Activations x{in.data(), kTokens, experts.dim, kStride};
+  const auto check = [&](const MoeJob& job, const Routes& routes) {
+    MoeExperts(x, routes, job, context);
+    for (int64_t t = 0; t < kTokens; ++t) {
+      const std::vector<double> expected = TestExperts::Reference(job, routes, x, t);
+      for (int64_t c = 0; c < experts.dim; ++c) {
+        ASSERT_NEAR(out[static_cast<size_t>(t * kStride + c)], expected[static_cast<size_t>(c)],
+                    4e-5);
+      }
+      ASSERT_EQ(out[static_cast<size_t>(t * kStride + experts.dim)], -5) << "outside the row";
+      // Alone: the same bits.
+      OneToken alone(job, routes, t, experts.dim);
+      MoeExperts({x.Row(t), 1, experts.dim, kStride}, alone.one, alone.single, context);
+      for (int64_t c = 0; c < experts.dim; ++c) {
+        ASSERT_EQ(alone.out[static_cast<size_t>(c)], out[static_cast<size_t>(t * kStride + c)]);
+      }
+    }
+  };
+  Routes none;
+  none.tokens = kTokens;
   const Routes routes = RandomRoutes(kTokens, kSlots, 9, rng);
   for (const Activation kind : {Activation::kSilu, Activation::kGelu, Activation::kClampedSwiglu}) {
     MoeJob job;
@@ -112,31 +157,14 @@ TEST(MoeTest, MatchesReferenceAndEachTokenStandsAlone) {
     job.swiglu_limit = 1.5f;
     job.out = out.data();
     job.out_stride = kStride;
-    MoeExperts(x, routes, job, context);
-    for (int64_t t = 0; t < kTokens; ++t) {
-      const std::vector<double> expected = experts.Reference(job, routes, x, t);
-      for (int64_t c = 0; c < experts.dim; ++c) {
-        ASSERT_NEAR(out[static_cast<size_t>(t * kStride + c)], expected[static_cast<size_t>(c)],
-                    2e-5);
-      }
-      ASSERT_EQ(out[static_cast<size_t>(t * kStride + experts.dim)], -5) << "outside the row";
-      // Alone: the same bits.
-      Routes one;
-      one.tokens = 1;
-      one.slots = kSlots;
-      one.experts.assign(routes.experts.begin() + t * kSlots,
-                         routes.experts.begin() + (t + 1) * kSlots);
-      one.weights.assign(routes.weights.begin() + t * kSlots,
-                         routes.weights.begin() + (t + 1) * kSlots);
-      std::vector<float> alone(static_cast<size_t>(experts.dim));
-      MoeJob single = job;
-      single.out = alone.data();
-      single.out_stride = experts.dim;
-      MoeExperts({x.Row(t), 1, experts.dim, kStride}, one, single, context);
-      for (int64_t c = 0; c < experts.dim; ++c) {
-        ASSERT_EQ(alone[static_cast<size_t>(c)], out[static_cast<size_t>(t * kStride + c)]);
-      }
-    }
+    check(job, routes);
+    job.shared = shared.views.data();
+    check(job, routes);
+    job.shared_weights = gates.data();
+    check(job, routes);
+    job.experts = {};
+    job.shared_weights = nullptr;
+    check(job, none);
   }
 }
 
@@ -154,19 +182,29 @@ tensor::WeightView RandomMatrix(DType dtype, int64_t rows, int64_t cols, Rng& rn
   return view;
 }
 
+// A matrix of each role.
+ExpertWeights RandomExpert(DType dtype, int64_t dim, int64_t inner, Rng& rng,
+                           std::span<std::vector<std::byte>, 3> bytes) {
+  ExpertWeights expert;
+  expert.gate = RandomMatrix(dtype, inner, dim, rng, bytes[0]);
+  expert.up = RandomMatrix(dtype, inner, dim, rng, bytes[1]);
+  expert.down = RandomMatrix(dtype, dim, inner, rng, bytes[2]);
+  return expert;
+}
+
 // Quantised experts: near the float result of the same weights, and the same bits for each
 // instruction set, alone or in company, on any number of threads.
+// (The shared experts are twice as wide.)
 TEST(MoeTest, QuantisedExpertsDependOnNobodyElse) {
   constexpr int64_t kExperts = 6, kDim = 512, kInner = 256, kTokens = 40, kSlots = 2;
   for (const DType dtype : {DType::kQ4_K, DType::kQ8_0, DType::kMXFP4, DType::kQ2_K}) {
     Rng rng(7);
-    std::vector<std::vector<std::byte>> bytes(3 * kExperts);
-    std::vector<ExpertWeights> experts(kExperts);
+    std::vector<std::array<std::vector<std::byte>, 3>> bytes(kExperts + 1);
+    std::vector<ExpertWeights> experts;
     for (size_t e = 0; e < kExperts; ++e) {
-      experts[e].gate = RandomMatrix(dtype, kInner, kDim, rng, bytes[3 * e]);
-      experts[e].up = RandomMatrix(dtype, kInner, kDim, rng, bytes[3 * e + 1]);
-      experts[e].down = RandomMatrix(dtype, kDim, kInner, rng, bytes[3 * e + 2]);
+      experts.push_back(RandomExpert(dtype, kDim, kInner, rng, bytes[e]));
     }
+    const ExpertWeights shared = RandomExpert(dtype, kDim, 2 * kInner, rng, bytes[kExperts]);
     std::vector<float> in(kTokens * kDim);
     for (float& v : in) v = static_cast<float>(rng.NextDouble() * 4 - 2);
     std::mt19937 shuffle(1);
@@ -182,6 +220,7 @@ TEST(MoeTest, QuantisedExpertsDependOnNobodyElse) {
                           routes.weights.begin() + (first + count) * kSlots);
       MoeJob job;
       job.experts = experts;
+      job.shared = &shared;
       job.out = out.data();
       job.out_stride = kDim;
       MoeExperts({in.data() + first * kDim, count, kDim, kDim}, some, job, context);
@@ -217,6 +256,37 @@ TEST(MoeTest, QuantisedExpertsDependOnNobodyElse) {
             << NameOf(dtype) << ", " << isa->name << ", token " << t;
       }
     }
+  }
+}
+
+// A dense network is the same as its products one after the other, to the bit.
+TEST(MoeTest, ADenseNetworkIsItsProducts) {
+  constexpr int64_t kDim = 512, kInner = 288, kTokens = 9;
+  Rng rng(3);
+  std::array<std::vector<std::byte>, 3> bytes;
+  const ExpertWeights network = RandomExpert(DType::kQ8_0, kDim, kInner, rng, bytes);
+  std::vector<float> in(kTokens * kDim), out(in.size()), expected(in.size());
+  for (float& v : in) v = static_cast<float>(rng.NextDouble() * 4 - 2);
+  std::vector<float> gate(kTokens * kInner), up(gate.size());
+  os::ThreadPool pool(2);
+  for (const bool exact : {false, true}) {
+    KernelContext context{pool, exact};
+    Routes none;
+    none.tokens = kTokens;
+    MoeJob job;
+    job.shared = &network;
+    job.out = out.data();
+    job.out_stride = kDim;
+    MoeExperts({in.data(), kTokens, kDim, kDim}, none, job, context);
+    const MatMulJob widen[] = {
+        {.weight = network.gate, .bias = nullptr, .out = gate.data(), .out_stride = kInner},
+        {.weight = network.up, .bias = nullptr, .out = up.data(), .out_stride = kInner}};
+    MatMul({in.data(), kTokens, kDim, kDim}, widen, context);
+    GatedActivation(Activation::kSilu, 0, gate, up, gate);
+    const MatMulJob narrow[] = {
+        {.weight = network.down, .bias = nullptr, .out = expected.data(), .out_stride = kDim}};
+    MatMul({gate.data(), kTokens, kInner, kInner}, narrow, context);
+    EXPECT_EQ(out, expected) << (exact ? "exact" : "int8");
   }
 }
 

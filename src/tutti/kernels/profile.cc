@@ -3,22 +3,9 @@
 namespace tutti::kernels {
 
 std::string_view NameOf(Operation operation) {
-  static constexpr std::array<std::string_view, kOperations> kNames = {"embedding",
-                                                                       "norm",
-                                                                       "qkv",
-                                                                       "rope",
-                                                                       "store kv",
-                                                                       "attention",
-                                                                       "unfold",
-                                                                       "attention output",
-                                                                       "router",
-                                                                       "experts",
-                                                                       "shared experts",
-                                                                       "gate up",
-                                                                       "activation",
-                                                                       "down",
-                                                                       "add",
-                                                                       "logits"};
+  static constexpr std::array<std::string_view, kOperations> kNames = {
+      "embedding",        "norm",   "qkv",          "rope", "store kv", "attention", "unfold",
+      "attention output", "router", "feed forward", "add",  "logits"};
   return kNames[static_cast<size_t>(operation)];
 }
 

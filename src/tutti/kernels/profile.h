@@ -28,13 +28,9 @@ enum class Operation : uint8_t {
   kAttention,  // scores, softmax, weighted values
   kUnfold,     // latent attention: products that move queries to latents and back
   kAttentionOutput,
-  kRouter,  // product, choice of experts
-  kExperts,
-  kSharedExperts,
-  kGateUp,  // the three parts of a dense feed-forward network
-  kActivation,
-  kDown,
-  kAdd,  // to the residual stream
+  kRouter,       // product, choice of experts
+  kFeedForward,  // routed and shared experts, or the dense network
+  kAdd,          // to the residual stream
   kLogits,
 };
 inline constexpr size_t kOperations = static_cast<size_t>(Operation::kLogits) + 1;

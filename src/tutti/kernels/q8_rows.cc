@@ -2,8 +2,26 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "tutti/base/check.h"
+
+#ifndef TUTTI_KERNELS_Q8_ROWS_PLACES  // once, not per target
+#define TUTTI_KERNELS_Q8_ROWS_PLACES
+namespace tutti::kernels {
+
+// Where a group goes, and bytes from there to where the next one goes.
+struct GroupPlaces {
+  std::byte* q = nullptr;
+  std::byte* group = nullptr;
+  std::byte* halves = nullptr;
+  int64_t q_step = 0;
+  int64_t group_step = 0;
+  int64_t halves_step = 0;
+};
+
+}  // namespace tutti::kernels
+#endif
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tutti/kernels/q8_rows.cc"
@@ -19,37 +37,28 @@ namespace hn = hwy::HWY_NAMESPACE;
 // At most 16 lanes, so that a half group is a whole number of vectors.
 using Q8Tag = hn::CappedTag<float, 16>;
 
-// Largest magnitude of 32 values; NaN if one of them is infinite or NaN.
+// Largest magnitude of 32 values; infinite or NaN if one of them is: as integers, the bits of
+// magnitudes are ordered like the magnitudes, with infinity and NaN above all numbers.
 inline float MagnitudeOf(const float* x) {
   const Q8Tag d;
+  const hn::RebindToUnsigned<Q8Tag> du;
   const size_t lanes = hn::Lanes(d);
-  auto max = hn::Zero(d);
-  auto poison = hn::Zero(d);  // x * 0 is NaN where x is not finite
+  auto max = hn::Zero(du);
   for (size_t i = 0; i < 32; i += lanes) {
-    const auto v = hn::LoadU(d, x + i);
-    max = hn::Max(max, hn::Abs(v));
-    poison = hn::MulAdd(v, hn::Zero(d), poison);
+    max = hn::Max(max, hn::BitCast(du, hn::Abs(hn::LoadU(d, x + i))));
   }
-  const float magnitude = hn::GetLane(hn::MaxOfLanes(d, max));
-  const float bad = hn::GetLane(hn::SumOfLanes(d, poison));
-  return bad == 0 ? magnitude : bad;
+  return hn::GetLane(hn::BitCast(d, hn::MaxOfLanes(du, max)));
 }
 
-// What QuantizeHalf learns of 16 values.
-struct HalfSums {
-  float q = 0;   // sum of q, exact: at most 16 * 127
-  float qq = 0;  // sum of q^2, exact
-  float xq = 0;  // sum of x q
-};
-
-inline HalfSums QuantizeHalf(const float* x, float inverse, int8_t* q) {
+// Quantises 16 values; returns the sum of q, exact: at most 16 * 127. Adds q^2 (exact) and x q to
+// the lanes of the other two.
+inline float QuantizeHalf(const float* x, float inverse, int8_t* q, hn::Vec<Q8Tag>& squares,
+                          hn::Vec<Q8Tag>& products) {
   const Q8Tag d;
   const hn::Rebind<int8_t, Q8Tag> d8;
   const size_t lanes = hn::Lanes(d);
   const auto limit = hn::Set(d, 127.0f);
   auto sum = hn::Zero(d);
-  auto squares = hn::Zero(d);
-  auto products = hn::Zero(d);
   for (size_t i = 0; i < 16; i += lanes) {
     const auto v = hn::LoadU(d, x + i);
     const auto scaled = hn::Mul(v, hn::Set(d, inverse));
@@ -61,26 +70,36 @@ inline HalfSums QuantizeHalf(const float* x, float inverse, int8_t* q) {
     squares = hn::MulAdd(rounded, rounded, squares);
     products = hn::MulAdd(v, rounded, products);
   }
-  return {hn::GetLane(hn::SumOfLanes(d, sum)), hn::GetLane(hn::SumOfLanes(d, squares)),
-          hn::GetLane(hn::SumOfLanes(d, products))};
+  return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
-void QuantizeGroups(const float* x, int64_t groups, int8_t* q, Q8Group* group, Q8Half* half) {
+// Groups of 32 values at x, x + stride, ...
+void QuantizeGroups(const float* x, int64_t stride, int64_t groups, GroupPlaces to) {
   // Below this the inverse of the step would overflow; such values count as zero.
   constexpr float kSmallest = 1e-35f;
-  for (int64_t g = 0; g < groups; ++g, x += 32, q += 32) {
+  const Q8Tag d;
+  for (int64_t g = 0; g < groups; ++g, x += stride) {
+    int8_t* q = reinterpret_cast<int8_t*>(to.q);
     const float magnitude = MagnitudeOf(x);
     const float inverse = magnitude < kSmallest ? 0 : 127 / magnitude;
-    const HalfSums s0 = QuantizeHalf(x, inverse, q);
-    const HalfSums s1 = QuantizeHalf(x + 16, inverse, q + 16);
+    auto squares = hn::Zero(d);
+    auto products = hn::Zero(d);
+    const float q0 = QuantizeHalf(x, inverse, q, squares, products);
+    const float q1 = QuantizeHalf(x + 16, inverse, q + 16, squares, products);
     float scale = 0;
     if (!(magnitude < kSmallest)) {
-      scale = std::isfinite(magnitude) ? (s0.xq + s1.xq) / (s0.qq + s1.qq) : magnitude;
+      scale = std::isfinite(magnitude) ? hn::GetLane(hn::SumOfLanes(d, products)) /
+                                             hn::GetLane(hn::SumOfLanes(d, squares))
+                                       : std::numeric_limits<float>::quiet_NaN();
     }
-    half[2 * g] = {scale * s0.q, static_cast<int32_t>(-128 * s0.q)};
-    half[2 * g + 1] = {scale * s1.q, static_cast<int32_t>(-128 * s1.q)};
-    group[g] = {scale, scale * (s0.q + s1.q), half[2 * g].biased_sum + half[2 * g + 1].biased_sum,
-                0};
+    const Q8Half halves[2] = {{scale * q0, static_cast<int32_t>(-128 * q0)},
+                              {scale * q1, static_cast<int32_t>(-128 * q1)}};
+    const Q8Group group{scale, scale * (q0 + q1), halves[0].biased_sum + halves[1].biased_sum, 0};
+    std::memcpy(to.halves, halves, sizeof(halves));
+    std::memcpy(to.group, &group, sizeof(group));
+    to.q += to.q_step;
+    to.group += to.group_step;
+    to.halves += to.halves_step;
   }
 }
 
@@ -92,6 +111,15 @@ HWY_AFTER_NAMESPACE();
 namespace tutti::kernels {
 namespace {
 HWY_EXPORT(QuantizeGroups);
+
+GroupPlaces PlacesOf(Q8Layout layout, int64_t begin, std::byte* row) {
+  GroupPlaces to;
+  to.q = row + begin;
+  to.group =
+      row + layout.groups_offset() + begin / kQ8GroupSize * static_cast<int64_t>(sizeof(Q8Group));
+  to.halves = row + layout.halves_offset() + begin / 16 * static_cast<int64_t>(sizeof(Q8Half));
+  return to;
+}
 }  // namespace
 
 void QuantizeQ8(std::span<const float> x, Q8Layout layout, int64_t begin, std::byte* row) {
@@ -99,10 +127,21 @@ void QuantizeQ8(std::span<const float> x, Q8Layout layout, int64_t begin, std::b
   TUTTI_CHECK(layout.cols % kQ8GroupSize == 0 && begin % kQ8GroupSize == 0 &&
                   count % kQ8GroupSize == 0 && begin + count <= layout.cols,
               "QuantizeQ8: groups of 32 values only");
-  HWY_DYNAMIC_DISPATCH(QuantizeGroups)
-  (x.data(), count / kQ8GroupSize, reinterpret_cast<int8_t*>(row) + begin,
-   reinterpret_cast<Q8Group*>(row + layout.groups_offset()) + begin / kQ8GroupSize,
-   reinterpret_cast<Q8Half*>(row + layout.halves_offset()) + begin / 16);
+  GroupPlaces to = PlacesOf(layout, begin, row);
+  to.q_step = kQ8GroupSize;
+  to.group_step = sizeof(Q8Group);
+  to.halves_step = 2 * sizeof(Q8Half);
+  HWY_DYNAMIC_DISPATCH(QuantizeGroups)(x.data(), kQ8GroupSize, count / kQ8GroupSize, to);
+}
+
+void QuantizeQ8Rows(const float* x, int64_t stride, int64_t rows, Q8Layout layout, int64_t begin,
+                    std::byte* first_row) {
+  TUTTI_CHECK(layout.cols % kQ8GroupSize == 0 && begin % kQ8GroupSize == 0 &&
+                  begin + kQ8GroupSize <= layout.cols,
+              "QuantizeQ8Rows: groups of 32 values only");
+  GroupPlaces to = PlacesOf(layout, begin, first_row);
+  to.q_step = to.group_step = to.halves_step = layout.row_bytes();
+  HWY_DYNAMIC_DISPATCH(QuantizeGroups)(x, stride, rows, to);
 }
 
 void DequantizeQ8(const std::byte* row, Q8Layout layout, std::span<float> out) {

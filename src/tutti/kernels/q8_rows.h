@@ -53,6 +53,11 @@ struct Q8Layout {
 // Groups are independent: a row may be filled piece by piece.
 void QuantizeQ8(std::span<const float> x, Q8Layout layout, int64_t begin, std::byte* row);
 
+// One group of each of several rows: the 32 values at x + i * stride become values [begin, begin +
+// 32) of row i, at first_row + i * layout.row_bytes(). Stride in floats.
+void QuantizeQ8Rows(const float* x, int64_t stride, int64_t rows, Q8Layout layout, int64_t begin,
+                    std::byte* first_row);
+
 // The values that `row` stands for, q * scale.
 void DequantizeQ8(const std::byte* row, Q8Layout layout, std::span<float> out);
 

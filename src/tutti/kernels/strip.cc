@@ -53,9 +53,8 @@ void MultiplySlice(const StripIsa& isa, StripForm form, TileArgs args, int64_t c
                    const NextSlice& next) {
   // 17 columns become 6 + 6 + 5, never 6 + 6 + 4 + 1: narrow tiles are the slow ones.
   const int64_t tiles = DivCeil<int64_t>(columns, isa.max_columns);
-  constexpr int64_t kFewTiles = 16;  // with more, waiting for the weights is a small part
   for (int64_t t = 0; t < tiles; ++t) {
-    if (tiles <= kFewTiles) next.Prefetch(kPairRows * t / tiles, kPairRows * (t + 1) / tiles);
+    next.Prefetch(kPairRows * t / tiles, kPairRows * (t + 1) / tiles);
     const int64_t width = DivCeil(columns, tiles - t);
     isa.tiles[static_cast<size_t>(form)][width - 1](args);
     args.columns += width;
@@ -64,12 +63,14 @@ void MultiplySlice(const StripIsa& isa, StripForm form, TileArgs args, int64_t c
   }
 }
 
-// Groups in a slice. A few columns: small slices that stay in the first-level cache while they are
-// consumed, of about 140 bytes per row, more of which would overrun the queue of prefetches. More
-// columns: large ones, since sums are loaded and stored once per slice.
-int64_t SliceGroups(DType dtype, bool few_columns) {
-  if (!few_columns) return kSliceGroups;
-  return dtype == DType::kQ8_0 ? 4 : 8;
+// Groups in a slice, for so many tiles of columns. Small slices stay in the first-level cache
+// beside what is prefetched for the next one: of about 140 bytes per row for a single tile, more of
+// which would overrun the queue of prefetches. Many tiles: large slices, since sums are loaded and
+// stored once per slice.
+int64_t SliceGroups(DType dtype, int64_t tiles) {
+  constexpr int64_t kManyTiles = 16;
+  if (tiles > kManyTiles) return kSliceGroups;
+  return dtype == DType::kQ8_0 && tiles == 1 ? 4 : 8;
 }
 
 // Both strips of a pair, one after the other.
@@ -150,7 +151,7 @@ void MultiplyPair(const StripIsa& isa, const tensor::WeightView& w, int64_t row,
   const int64_t n = static_cast<int64_t>(columns.size());
   std::fill_n(sums, n * kPairRows, 0.0f);
   const int64_t groups = w.cols / kQ8GroupSize;
-  const int64_t slice = SliceGroups(w.dtype, n <= isa.max_columns);
+  const int64_t slice = SliceGroups(w.dtype, DivCeil<int64_t>(n, isa.max_columns));
   const int64_t row_bytes = w.cols / InfoOf(w.dtype).block_size * InfoOf(w.dtype).block_bytes;
   for (int64_t g = 0; g < groups; g += slice) {
     const int64_t count = std::min(slice, groups - g);

@@ -14,6 +14,7 @@
 #include "tutti/kernels/attention.h"
 #include "tutti/kernels/context.h"
 #include "tutti/kernels/matmul.h"
+#include "tutti/kernels/moe.h"
 #include "tutti/kernels/profile.h"
 #include "tutti/kernels/rope.h"
 #include "tutti/kernels/router.h"
@@ -32,9 +33,7 @@ struct Scratch {
   std::vector<float> q_latent;  // [rows, q_rank]; then [rows, heads, kv_rank + rope_dim]
   std::vector<float> attended;  // [rows, heads * value_dim] or [rows, heads * kv_rank]
   std::vector<float> values;    // latent: [rows, heads * value_dim]
-  std::vector<float> gate, up;  // [rows, inner]
-  std::vector<float> router;    // [rows, experts]
-  std::vector<float> shared;    // [rows, dim]
+  std::vector<float> router;    // [rows, experts], then the gates of the shared experts, [rows]
   kernels::Routes routes;
   std::vector<std::vector<const std::byte*>> page_pointers;  // per sequence
   std::vector<kernels::AttentionJob> attention_jobs;
@@ -84,6 +83,13 @@ void LatentAttention(const LayerContext& c, const AttentionWeights& w, const flo
 void DenseFeedForward(const LayerContext& c, const FeedForwardWeights& w, const float* x,
                       float* out);
 void MoeFeedForward(const LayerContext& c, const MoeWeights& w, const float* x, float* out);
+
+// The form in which the kernels take a feed-forward network; valid as long as `w`.
+kernels::ExpertWeights ExpertOf(const FeedForwardWeights& w);
+// The network with every product by itself, so that an observer sees its input: x and out are
+// [rows, dim].
+void FeedForwardByParts(const LayerContext& c, const kernels::ExpertWeights& w, const float* x,
+                        int64_t rows, float* out);
 
 // Attends with the queries [rows][heads][store key_dim] of `sequences` over everything that is
 // stored, the step's own tokens included, into out [rows][heads][store value_dim].

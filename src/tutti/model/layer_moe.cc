@@ -1,45 +1,17 @@
 // A mixture of experts (arXiv 1701.06538; fine-grained and shared experts: arXiv 2401.06066).
 //
 //   router logits -> routes: experts and weights for each token      kernels/router.h
-//   tokens grouped by expert, experts computed, sums weighed         kernels/moe.h
-//   the shared experts, as one dense network, gated or not, added
+//   tokens grouped by expert, experts computed, sums weighed, and
+//   the shared experts as one more, gated or not                     kernels/moe.h
 #include <algorithm>
 #include <vector>
 
 #include "tutti/kernels/activation.h"
 #include "tutti/kernels/elementwise.h"
-#include "tutti/kernels/moe.h"
 #include "tutti/model/layer.h"
 
 namespace tutti::model {
 namespace {
-
-// out += (sigmoid of the gate) * shared experts
-void AddSharedExperts(const LayerContext& c, const MoeWeights& w, const float* x, float* out) {
-  const kernels::ProfileScope scope(c.kernels, kernels::Operation::kSharedExperts);
-  const int64_t rows = c.rows();
-  const int64_t dim = c.model.dim;
-  float* shared = Room(c.scratch.shared, rows * dim);
-  DenseFeedForward(c, w.shared, x, shared);
-  float* gate = nullptr;
-  if (c.model.moe.shared_gate) {
-    gate = Room(c.scratch.router, rows);
-    const kernels::MatMulJob job[] = {Job(w.shared_router, {}, gate)};
-    kernels::MatMul(Rows(x, rows, dim), job, c.kernels);
-    kernels::SigmoidInPlace({gate, static_cast<size_t>(rows)});
-  }
-  c.kernels.pool.ParallelFor(rows, kRowGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const std::span<const float> from(shared + i * dim, static_cast<size_t>(dim));
-      const std::span<float> to(out + i * dim, static_cast<size_t>(dim));
-      if (gate == nullptr) {
-        kernels::AddTo(from, to);
-      } else {
-        kernels::AddScaledTo(from, gate[i], to);
-      }
-    }
-  });
-}
 
 // Which experts the step touches, for the profile.
 void CountExperts(const LayerContext& c, const MoeWeights& w) {
@@ -65,37 +37,32 @@ void ObservedExperts(const LayerContext& c, const kernels::MoeJob& job, const fl
   kernels::ExpertGroups groups;
   kernels::GroupByExpert(routes, std::ssize(job.experts), groups);
   std::fill_n(job.out, routes.tokens * dim, 0.0f);
-  std::vector<float> in, gate, up, down;
+  std::vector<float> in, down;
+  const auto add = [&](int64_t i, int64_t token, float weight) {
+    kernels::AddScaledTo({down.data() + i * dim, static_cast<size_t>(dim)}, weight,
+                         {job.out + token * dim, static_cast<size_t>(dim)});
+  };
   for (const int32_t id : groups.active) {
-    const kernels::ExpertWeights& w = job.experts[static_cast<size_t>(id)];
     const auto first = static_cast<size_t>(groups.offsets[static_cast<size_t>(id)]);
     const auto last = static_cast<size_t>(groups.offsets[static_cast<size_t>(id) + 1]);
     const std::span<const int32_t> pairs = std::span(groups.pairs).subspan(first, last - first);
     const int64_t rows = std::ssize(pairs);
-    const int64_t inner = w.gate.rows;
     float* row = Room(in, rows * dim);
     for (const int32_t pair : pairs) {
       std::copy_n(x + pair / routes.slots * dim, dim, row);
       row += dim;
     }
-    Room(gate, rows * inner);
-    Room(up, rows * inner);
-    Room(down, rows * dim);
-    const kernels::MatMulJob widen[] = {
-        {.weight = w.gate, .bias = w.gate_bias, .out = gate.data(), .out_stride = inner},
-        {.weight = w.up, .bias = w.up_bias, .out = up.data(), .out_stride = inner}};
-    kernels::MatMul(Rows(in.data(), rows, dim), widen, c.kernels);
-    kernels::GatedActivationRows(job.activation, job.swiglu_limit, gate.data(), up.data(), rows,
-                                 inner, inner, gate.data(), inner, c.kernels);
-    const kernels::MatMulJob narrow[] = {
-        {.weight = w.down, .bias = w.down_bias, .out = down.data(), .out_stride = dim}};
-    kernels::MatMul(Rows(gate.data(), rows, inner), narrow, c.kernels);
-    for (size_t i = 0; i < pairs.size(); ++i) {
-      const std::span<const float> from(down.data() + static_cast<int64_t>(i) * dim,
-                                        static_cast<size_t>(dim));
-      const std::span<float> to(job.out + pairs[i] / routes.slots * dim, static_cast<size_t>(dim));
-      kernels::AddScaledTo(from, routes.weights[static_cast<size_t>(pairs[i])], to);
+    FeedForwardByParts(c, job.experts[static_cast<size_t>(id)], in.data(), rows,
+                       Room(down, rows * dim));
+    for (int64_t i = 0; i < rows; ++i) {
+      const int32_t pair = pairs[static_cast<size_t>(i)];
+      add(i, pair / routes.slots, routes.weights[static_cast<size_t>(pair)]);
     }
+  }
+  if (job.shared == nullptr) return;
+  FeedForwardByParts(c, *job.shared, x, routes.tokens, Room(down, routes.tokens * dim));
+  for (int64_t t = 0; t < routes.tokens; ++t) {
+    add(t, t, job.shared_weights == nullptr ? 1.0f : job.shared_weights[t]);
   }
 }
 
@@ -106,28 +73,30 @@ void MoeFeedForward(const LayerContext& c, const MoeWeights& w, const float* x, 
   const int64_t rows = c.rows();
   const int64_t dim = c.model.dim;
 
-  float* logits = Room(c.scratch.router, rows * spec.experts);
+  float* logits = Room(c.scratch.router, rows * (spec.experts + 1));
+  float* shared_gate = spec.shared_gate ? logits + rows * spec.experts : nullptr;
   {
     const kernels::ProfileScope scope(c.kernels, kernels::Operation::kRouter);
-    const kernels::MatMulJob route[] = {Job(w.router, w.router_bias, logits)};
-    kernels::MatMul(Rows(x, rows, dim), route, c.kernels);
+    const kernels::MatMulJob route[] = {Job(w.router, w.router_bias, logits),
+                                        Job(w.shared_router, {}, shared_gate)};
+    kernels::MatMul(Rows(x, rows, dim), std::span(route).first(spec.shared_gate ? 2 : 1),
+                    c.kernels);
+    if (spec.shared_gate) kernels::SigmoidInPlace({shared_gate, static_cast<size_t>(rows)});
     kernels::Route(spec, logits, rows, DataOrNull(w.selection_bias), c.scratch.routes, c.kernels);
   }
   if (c.kernels.profile != nullptr) CountExperts(c, w);
 
+  const kernels::ExpertWeights shared = ExpertOf(w.shared);
   const kernels::MoeJob experts{.experts = w.experts,
+                                .shared = spec.shared_dim > 0 ? &shared : nullptr,
+                                .shared_weights = shared_gate,
                                 .activation = c.model.activation,
                                 .swiglu_limit = c.model.swiglu_limit,
                                 .out = out,
                                 .out_stride = dim};
-  if (c.kernels.observer != nullptr) {
-    ObservedExperts(c, experts, x);
-  } else {
-    const kernels::ProfileScope scope(c.kernels, kernels::Operation::kExperts);
-    kernels::MoeExperts(Rows(x, rows, dim), c.scratch.routes, experts, c.kernels);
-  }
-
-  if (spec.shared_dim > 0) AddSharedExperts(c, w, x, out);
+  const kernels::ProfileScope scope(c.kernels, kernels::Operation::kFeedForward);
+  if (c.kernels.observer != nullptr) return ObservedExperts(c, experts, x);
+  kernels::MoeExperts(Rows(x, rows, dim), c.scratch.routes, experts, c.kernels);
 }
 
 }  // namespace tutti::model
