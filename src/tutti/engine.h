@@ -42,7 +42,8 @@ struct EngineOptions {
   // Of keys and values in memory; not set: f32 where `exact`, which goes with f32 only, else the
   // 16-bit type that the machine multiplies faster, bf16 or f16.
   std::optional<KvType> kv_type = {};
-  int32_t prefill_chunk = 512;  // tokens computed at once, at most
+  // Tokens computed at once, at most; 0: chosen for the model.
+  int32_t prefill_chunk = 0;
 };
 
 // What the model costs, for people who plan and for benchmarks that print their distance to a

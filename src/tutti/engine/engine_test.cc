@@ -252,7 +252,7 @@ TEST(EngineTest, OptionsThatMakeNoSenseAreRefused) {
     return Engine::Load(Model("llama2"), options).status();
   };
   ExpectError(load({.threads = -1}), StatusCode::kUsage, "-1 threads");
-  ExpectError(load({.prefill_chunk = 0}), StatusCode::kUsage, "chunk of 0");
+  ExpectError(load({.prefill_chunk = -1}), StatusCode::kUsage, "chunk of -1");
   ExpectError(load({.exact = true, .kv_type = KvType::kQ8_0}), StatusCode::kUsage, "q8_0");
   ExpectError(load({.context = 513}), StatusCode::kUsage, "512 tokens of context, 513");
 }

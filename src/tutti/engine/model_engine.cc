@@ -38,6 +38,17 @@ constexpr int32_t kMaxPrefillChunk = 16384;
 // Of one step; 512 tokens of the largest vocabularies are 0.4 GiB.
 constexpr int64_t kMaxLogitsBytes = int64_t{4} << 30;
 
+// So many tokens that an expert meets 128 of them where all are equally busy: reading and unpacking
+// its weights is then a small part of the work.
+int32_t PrefillChunk(const ModelSpec& spec) {
+  constexpr int32_t kDense = 512;
+  constexpr int32_t kMost = 4096;
+  constexpr int32_t kTokensPerExpert = 128;
+  if (spec.moe.experts == 0) return kDense;
+  return std::clamp(kTokensPerExpert * spec.moe.experts / spec.moe.experts_per_token, kDense,
+                    kMost);
+}
+
 int64_t LogitRows(const BatchEntry& entry) {
   switch (entry.logits) {
     case LogitsWanted::kNone:
@@ -59,8 +70,8 @@ Result<std::unique_ptr<Engine>> ModelEngine::Create(format::Checkpoint checkpoin
     return UsageError("{} threads are wanted; 0 (automatic) to {} are possible", options.threads,
                       kMaxThreads);
   }
-  if (options.prefill_chunk < 1 || options.prefill_chunk > kMaxPrefillChunk) {
-    return UsageError("a prefill chunk of {} tokens is wanted; 1 to {} are possible",
+  if (options.prefill_chunk < 0 || options.prefill_chunk > kMaxPrefillChunk) {
+    return UsageError("a prefill chunk of {} tokens is wanted; 0 (automatic) to {} are possible",
                       options.prefill_chunk, kMaxPrefillChunk);
   }
   const KvType kv_type =
@@ -71,9 +82,10 @@ Result<std::unique_ptr<Engine>> ModelEngine::Create(format::Checkpoint checkpoin
   }
   auto engine = std::make_unique<ModelEngine>(Private());
   engine->checkpoint_ = std::move(checkpoint);
-  engine->prefill_chunk_ = options.prefill_chunk;
   engine->kv_type_ = kv_type;
   TUTTI_RETURN_IF_ERROR(engine->LoadModel(topology.available_memory_bytes));
+  engine->prefill_chunk_ =
+      options.prefill_chunk > 0 ? options.prefill_chunk : PrefillChunk(engine->spec_);
   TUTTI_RETURN_IF_ERROR(engine->ReserveMemory(options, topology));
   const int threads = options.threads > 0 ? options.threads : os::DefaultThreads(topology);
   TUTTI_ASSIGN_OR_RETURN(engine->pool_, os::ThreadPool::Create(os::MakeTeam(topology, threads)));
