@@ -62,8 +62,7 @@ TEST_P(SchedulerGoldenTest, AnswersAreThoseThatEachGetsAlone) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, SchedulerGoldenTest,
-                         ::testing::Values("qwen3_moe", "deepseek_v3", "gpt_oss_mxfp4", "llama2",
-                                           "mistral_window"));
+                         ::testing::Values("qwen3_moe", "deepseek_v3"));
 
 }  // namespace
 }  // namespace tutti::testing

@@ -162,7 +162,8 @@ class Scheduler {
   virtual ~Scheduler() = default;  // ends what has not ended, as Stop
 
   // `wake` may be empty. It is called, by the loop's thread, when there is something to read and
-  // the reader has read everything before; it must return at once (post to an executor).
+  // the reader has read everything before; it must return at once (post to an executor). It may
+  // come late, when all has been read or the stream is gone: it must own what it uses.
   virtual Result<std::unique_ptr<Stream>> Submit(Request request,
                                                  std::function<void()> wake = {}) = 0;
 
