@@ -187,8 +187,9 @@ std::string SlowKernels(const CpuFeatures& cpu, std::span<const KernelChoice> ch
   if (slow.empty()) return {};
 #if defined(__x86_64__)
   const std::string_view reason =
-      cpu.avx2 && cpu.fma ? "this build leaves out AVX2"
-                          : "the processor, or what Tutti runs in, offers no AVX2 with FMA";
+      cpu.avx2 && cpu.fma && cpu.f16c
+          ? "this build leaves out AVX2"
+          : "the processor, or what Tutti runs in, offers no AVX2 with FMA and F16C";
 #elif defined(__riscv)
   const std::string_view reason =
       cpu.rvv ? "this build has no code for RVV" : "the processor offers no vectors (RVV)";
