@@ -142,6 +142,8 @@ class Engine {
   virtual const VocabSpec* vocab() const = 0;
   virtual int threads() const = 0;
   virtual int32_t context() const = 0;
+  // Tokens that Forward computes at once, at most: more in a batch gain no speed.
+  virtual int32_t prefill_chunk() const = 0;
   virtual EngineCosts costs() const = 0;
   // Looks at some thousands of pages: milliseconds. Engines without weights have nothing to say.
   virtual WeightPlacement placement() const { return {}; }

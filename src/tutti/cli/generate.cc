@@ -10,9 +10,6 @@
 namespace tutti::cli {
 namespace {
 
-// Tokens of the prompt between two looks at Ctrl-C.
-constexpr size_t kPromptChunk = 512;
-
 double SecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -98,9 +95,10 @@ Result<std::vector<float>> Generator::ComputePrompt(const TokenIds& prompt, Gene
   generated.computed_prompt_tokens = static_cast<int64_t>(prompt.size() - common);
   const std::span<const TokenId> all(prompt);
   std::vector<float> logits;
-  for (size_t begin = common; begin < prompt.size(); begin += kPromptChunk) {
-    if (Interrupted()) return std::vector<float>{};
-    const size_t size = std::min(kPromptChunk, prompt.size() - begin);
+  const auto chunk = static_cast<size_t>(engine_.prefill_chunk());
+  for (size_t begin = common; begin < prompt.size(); begin += chunk) {
+    if (Interrupted()) return std::vector<float>{};  // looked at between two chunks
+    const size_t size = std::min(chunk, prompt.size() - begin);
     const bool last = begin + size == prompt.size();
     TUTTI_ASSIGN_OR_RETURN(logits, Forward(all.subspan(begin, size),
                                            last ? LogitsWanted::kLast : LogitsWanted::kNone));

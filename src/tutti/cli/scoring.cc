@@ -11,7 +11,6 @@ namespace tutti::cli {
 namespace {
 
 constexpr int64_t kLogitBytes = 64 << 20;
-constexpr size_t kPromptChunk = 512;
 
 struct Sums {
   double nll = 0;
@@ -37,11 +36,12 @@ Status AppendAndTake(Engine& engine, SequenceId sequence, std::span<const TokenI
   const int64_t vocab_size = engine.spec().vocab_size;
   const auto rows = static_cast<size_t>(
       std::max<int64_t>(kLogitBytes / (vocab_size * static_cast<int64_t>(sizeof(float))), 16));
+  const auto chunk = static_cast<size_t>(engine.prefill_chunk());
   for (size_t begin = 0; begin < ids.size();) {
     if (Interrupted()) return InterruptedError();
     const bool wanted = begin >= first;
-    const size_t end = wanted ? std::min(begin + std::min(rows, kPromptChunk), ids.size())
-                              : std::min(begin + kPromptChunk, first);
+    const size_t end = wanted ? std::min(begin + std::min(rows, chunk), ids.size())
+                              : std::min(begin + chunk, first);
     Batch batch;
     batch.entries.push_back({sequence, ids.subspan(begin, end - begin),
                              wanted ? LogitsWanted::kAll : LogitsWanted::kNone,

@@ -58,6 +58,7 @@ class FakeEngine final : public Engine {
   const VocabSpec* vocab() const override { return &vocab_; }
   int threads() const override { return 1; }
   int32_t context() const override { return context_; }
+  int32_t prefill_chunk() const override { return 512; }
   EngineCosts costs() const override { return {}; }
   Result<SequenceId> NewSequence() override { return sequences_->New(); }
   void EndSequence(SequenceId id) override { sequences_->End(id); }

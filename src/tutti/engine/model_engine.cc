@@ -42,11 +42,14 @@ constexpr int64_t kMaxLogitsBytes = int64_t{4} << 30;
 // its weights is then a small part of the work.
 int32_t PrefillChunk(const ModelSpec& spec) {
   constexpr int32_t kDense = 512;
-  constexpr int32_t kMost = 4096;
+  constexpr int32_t kMost = 2048;  // activations of all tokens are in memory
   constexpr int32_t kTokensPerExpert = 128;
-  if (spec.moe.experts == 0) return kDense;
-  return std::clamp(kTokensPerExpert * spec.moe.experts / spec.moe.experts_per_token, kDense,
-                    kMost);
+  // A model may name experts and have no layer of them; then the numbers are nobody's.
+  const bool any = std::any_of(spec.layers.begin(), spec.layers.end(),
+                               [](const LayerSpec& layer) { return layer.moe; });
+  if (!any) return kDense;
+  const int64_t tokens = int64_t{kTokensPerExpert} * spec.moe.experts / spec.moe.experts_per_token;
+  return static_cast<int32_t>(std::clamp<int64_t>(tokens, kDense, kMost));
 }
 
 int64_t LogitRows(const BatchEntry& entry) {

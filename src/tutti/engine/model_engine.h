@@ -35,6 +35,7 @@ class ModelEngine : public Engine {
   const VocabSpec* vocab() const override { return checkpoint_.vocab.get(); }
   int threads() const override { return pool_->size(); }
   int32_t context() const override { return context_length_; }
+  int32_t prefill_chunk() const override { return prefill_chunk_; }
   EngineCosts costs() const override;
   WeightPlacement placement() const override;
 

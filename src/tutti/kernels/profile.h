@@ -26,7 +26,7 @@ enum class Operation : uint8_t {
   kRope,       // norms of heads, rotary embedding
   kStoreKv,    // keys and values into their pages
   kAttention,  // scores, softmax, weighted values
-  kUnfold,     // latent attention: products that move queries to latents and back
+  kUnfold,     // latent attention: queries moved to latents and back, or keys and values unfolded
   kAttentionOutput,
   kRouter,       // product, choice of experts
   kFeedForward,  // routed and shared experts, or the dense network

@@ -1,10 +1,9 @@
 #include "tutti/kernels/workspace.h"
 
 #include <algorithm>
-#include <new>
 
 #include "tutti/base/check.h"
-#include "tutti/base/checked_math.h"
+#include "tutti/os/step_buffer.h"
 
 namespace tutti::kernels {
 
@@ -14,14 +13,11 @@ void* Workspace::GetBytes(int member, Slot slot, size_t size_bytes) {
   TUTTI_CHECK(index < buffers_.size(), "no such member of the team");
   Buffer& buffer = buffers_[index];
   if (buffer.size_bytes < size_bytes) {
-    constexpr size_t kLine = 64;
     // Grows by half at least, so that a growing context does not reallocate every step.
-    const size_t wanted =
-        RoundUp(std::max(size_bytes, buffer.size_bytes + buffer.size_bytes / 2), kLine);
+    const size_t wanted = std::max(size_bytes, buffer.size_bytes + buffer.size_bytes / 2);
     buffer.data.reset();
     buffer.size_bytes = 0;
-    buffer.data.reset(std::aligned_alloc(kLine, wanted));
-    if (buffer.data == nullptr) throw std::bad_alloc();
+    buffer.data.reset(os::AllocateStepBuffer(wanted));
     buffer.size_bytes = wanted;
   }
   return buffer.data.get();

@@ -101,9 +101,11 @@ void PrefixTree::Remove(Node& node) {
 
 bool PrefixTree::Evict(int64_t free_pages) {
   if (pool_.free_pages() + pool_.idle_pages() < free_pages) return false;
+  // Once through the list finds every leaf, and by then others have become leaves: each time at
+  // least one goes.
+  const int64_t most = (std::ssize(nodes_) + 1) * (std::ssize(nodes_) + 1);
   for (int64_t looked_at = 0; pool_.free_pages() < free_pages; ++looked_at) {
-    // Once through the list finds every leaf, and by then others have become leaves.
-    TUTTI_CHECK(looked_at <= (free_pages + 1) * std::ssize(nodes_), "idle pages cannot be found");
+    TUTTI_CHECK(looked_at <= most, "idle pages cannot be found");
     Node& oldest = nodes_.back();
     if (oldest.children.empty() && !oldest.page.shared()) {
       Remove(oldest);

@@ -21,19 +21,20 @@
 #include "tutti/model/layer_memory.h"
 #include "tutti/model/step.h"
 #include "tutti/model/weights.h"
+#include "tutti/os/step_buffer.h"
 #include "tutti/spec/model_spec.h"
 
 namespace tutti::model {
 
 // Buffers that live from step to step and only grow. The shapes are those of the current step.
 struct Scratch {
-  std::vector<float> q;         // [rows, heads * key_dim]
-  std::vector<float> k;         // [rows, kv_heads * key_dim]; latent: [rows, kv_rank + rope_dim]
-  std::vector<float> v;         // [rows, kv_heads * value_dim]
-  std::vector<float> q_latent;  // [rows, q_rank]; then [rows, heads, kv_rank + rope_dim]
-  std::vector<float> attended;  // [rows, heads * value_dim] or [rows, heads * kv_rank]
-  std::vector<float> values;    // latent: [rows, heads * value_dim]
-  std::vector<float> router;    // [rows, experts], then the gates of the shared experts, [rows]
+  os::StepFloats q;         // [rows, heads * key_dim]
+  os::StepFloats k;         // [rows, kv_heads * key_dim]; latent: [rows, kv_rank + rope_dim]
+  os::StepFloats v;         // [rows, kv_heads * value_dim]
+  os::StepFloats q_latent;  // [rows, q_rank]; then [rows, heads, kv_rank + rope_dim]
+  os::StepFloats attended;  // [rows, heads * value_dim] or [rows, heads * kv_rank]
+  os::StepFloats values;    // latent: [rows, heads * value_dim]
+  os::StepFloats router;    // [rows, experts], then the gates of the shared experts, [rows]
   kernels::Routes routes;
   std::vector<std::vector<const std::byte*>> page_pointers;  // per sequence
   std::vector<kernels::AttentionJob> attention_jobs;
@@ -56,7 +57,7 @@ struct LayerContext {
 inline constexpr int64_t kRowGrain = 16;
 
 // The buffer's first `count` floats, made larger where needed.
-inline float* Room(std::vector<float>& buffer, int64_t count) {
+inline float* Room(os::StepFloats& buffer, int64_t count) {
   if (std::ssize(buffer) < count) buffer.resize(static_cast<size_t>(count));
   return buffer.data();
 }

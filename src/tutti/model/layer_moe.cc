@@ -37,7 +37,7 @@ void ObservedExperts(const LayerContext& c, const kernels::MoeJob& job, const fl
   kernels::ExpertGroups groups;
   kernels::GroupByExpert(routes, std::ssize(job.experts), groups);
   std::fill_n(job.out, routes.tokens * dim, 0.0f);
-  std::vector<float> in, down;
+  os::StepFloats in, down;
   const auto add = [&](int64_t i, int64_t token, float weight) {
     kernels::AddScaledTo({down.data() + i * dim, static_cast<size_t>(dim)}, weight,
                          {job.out + token * dim, static_cast<size_t>(dim)});

@@ -47,9 +47,9 @@ class Transformer {
   const Weights& weights_;
   std::vector<LayerStore> stores_;         // [layers]
   std::vector<kernels::RopeTable> ropes_;  // [spec.rope]
-  std::vector<float> residual_;            // [rows, dim]
-  std::vector<float> normed_;              // [rows, dim]
-  std::vector<float> branch_;              // [rows, dim]
+  os::StepFloats residual_;                // [rows, dim]
+  os::StepFloats normed_;                  // [rows, dim]
+  os::StepFloats branch_;                  // [rows, dim]
   Scratch scratch_;
 };
 

@@ -102,7 +102,9 @@ TEST(WeightPlacementTest, TheRealSystemKnowsWherePagesAre) {
   const os::PageCounts counts = CheckWeights(model->weights, os::RealPageSystem(), team);
   EXPECT_GT(counts.in_memory, 0);
   if (!counts.known) GTEST_SKIP() << "the system does not tell on which node pages lie";
-  EXPECT_LE(counts.near, counts.in_memory);
+  if (team.nodes.size() == 1) {
+    EXPECT_EQ(counts.near, counts.in_memory);
+  }
 }
 
 }  // namespace

@@ -155,6 +155,9 @@ void Loop::Compute() {
     if (request.times.started_s < 0) request.times.started_s = now_s_;
   }
   if (plan.empty()) return;  // all that was there has been cancelled
+  // Without prompt_length: latent attention computes all rows in one form. With it, a page that was
+  // generated and the same page as part of a later prompt would differ in their last bits, and an
+  // answer would depend on which of them was found.
   Batch batch;
   for (const Share& share : plan) {
     const Sequence& sequence = *share.sequence;

@@ -136,9 +136,9 @@ void Planner::PlanPrompts() {
 void Planner::AddPrompt(Sequence& sequence) {
   if (tokens_left_ <= 0 || AnotherComputesItsPage(sequence)) return;
   auto tokens = static_cast<int32_t>(std::min<int64_t>(sequence.pending(), tokens_left_));
-  // One sequence alone always has room; were it not so, the engine would say it.
-  while (PagesMissing(sequence, tokens) > PagesLeft() && running_.size() > 1) {
-    Sequence* victim = Victim();
+  while (PagesMissing(sequence, tokens) > PagesLeft()) {
+    // Alone, it lacks a page at most: the one of which it has found a part, until that is copied.
+    Sequence* victim = running_.size() > 1 ? Victim() : &sequence;
     if (victim != &sequence) {
       memory_is_short_ = true;
       Preempt(*victim);
@@ -147,7 +147,10 @@ void Planner::AddPrompt(Sequence& sequence) {
     // To the end of the page before.
     const int32_t page = engine_.pages().page_tokens;
     tokens = (sequence.held + tokens - 1) / page * page - sequence.held;
-    if (tokens <= 0) return;
+    if (tokens > 0) continue;
+    if (running_.size() > 1) return;
+    tokens = 1;  // the engine will say what is wrong
+    break;
   }
   Add(sequence, tokens);
 }

@@ -56,13 +56,13 @@ class World {
     options_.unread_tokens = 3 + static_cast<int64_t>(Random(40));
     options_.now_s = [this] { return now_s_; };
     if (Chance(2)) options_.end_of_generation = {Token()};
-    const bool fails = Chance(10);
-    engine_->before_forward = [this, fails](const Batch& batch) {
+    fails_ = Chance(10);
+    engine_->before_forward = [this](const Batch& batch) {
       size_t tokens = 0;
       for (const BatchEntry& entry : batch.entries) tokens += entry.tokens.size();
       EXPECT_LE(static_cast<int32_t>(tokens), options_.max_step_tokens);
       now_s_ += 0.0005 + 0.0001 * static_cast<double>(tokens + Random(5));
-      if (fails && Chance(30)) return Error(StatusCode::kIo, "a step failed");
+      if (fails_ && Chance(30)) return Error(StatusCode::kIo, "a step failed");
       return Status();
     };
     scheduler_ = std::move(Scheduler::Create(*engine_, options_)).value();
@@ -217,6 +217,7 @@ class World {
           ASSERT_LE(tokens.size(), expected.size());
           expected.resize(tokens.size());
           ASSERT_TRUE(finished != FinishReason::kInterrupted || user.gone);
+          ASSERT_TRUE(finished != FinishReason::kFailed || fails_);
           ASSERT_TRUE(finished != FinishReason::kSlowReader || user.fate == Fate::kNeverReads);
         } else {
           ASSERT_EQ(finished, reason);
@@ -281,6 +282,7 @@ class World {
   std::unique_ptr<Scheduler> scheduler_;
   std::vector<User> users_;
   size_t next_user_ = 0;
+  bool fails_ = false;          // steps end in errors now and then
   bool somebody_left_ = false;  // and with them the knowledge of what they had got
 };
 
