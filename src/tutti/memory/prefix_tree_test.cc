@@ -207,5 +207,19 @@ TEST_F(PrefixTreeTest, DepthCostsNoStack) {
   EXPECT_EQ(tree_->size(), 199900);
 }
 
+// Pages that were never used again lie in the order in which they came, the oldest parent first to
+// be looked at: each look through the list frees one page only.
+TEST_F(PrefixTreeTest, EvictsAChainThatNobodyUsedFromItsEnd) {
+  constexpr int64_t kPages = 40;
+  Pages(kPages);
+  PrefixTree::Node* root = tree_->Enter(1);
+  PrefixTree::Node* at = root;
+  for (int64_t i = 0; i < kPages; ++i) at = Add(*at, Page(static_cast<TokenId>(i)));
+  EXPECT_EQ(pool_->free_pages(), 0);
+  EXPECT_TRUE(tree_->Evict(kPages));
+  EXPECT_EQ(pool_->free_pages(), kPages);
+  tree_->Leave(root);
+}
+
 }  // namespace
 }  // namespace tutti::memory
