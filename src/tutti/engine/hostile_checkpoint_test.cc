@@ -101,6 +101,22 @@ TEST(HostileCheckpointTest, BentMetadataNeverCrashes) {
   std::printf("bent metadata: %d loaded, %d refused\n", loaded, refused);
 }
 
+// A dense model that calls itself a mixture of experts: what it says of experts is nobody's.
+TEST(HostileCheckpointTest, ExpertsThatNoLayerHasNeverCrash) {
+  Checkpoint checkpoint = Open("qwen3_odd");
+  checkpoint.metadata.Set("model_type", "qwen3_moe");
+  checkpoint.metadata.Set("num_experts", int64_t{64});
+  checkpoint.metadata.Set("num_experts_per_tok", int64_t{0});
+  checkpoint.metadata.Set("moe_intermediate_size", int64_t{32});
+  checkpoint.metadata.Set("norm_topk_prob", true);
+  checkpoint.metadata.Set("decoder_sparse_step", int64_t{1});
+  checkpoint.metadata.Set("mlp_only_layers", std::vector<int64_t>{0, 1, 2});
+  const auto engine = Load(std::move(checkpoint));
+  ASSERT_TRUE(engine.ok()) << engine.status().message();
+  EXPECT_EQ((*engine)->spec().moe.experts, 64);
+  Compute(**engine);
+}
+
 TEST(HostileCheckpointTest, AbsentMetadataNeverCrashes) {
   for (const std::string name : kModels) {
     const Checkpoint original = Open(name);
