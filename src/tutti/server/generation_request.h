@@ -1,0 +1,63 @@
+// What a client wants generated, whichever API it said it through.
+//
+// Filled by openai_* and anthropic_* from JSON, with every value checked against its limits;
+// carried out by generation.h.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "tutti/base/ids.h"
+#include "tutti/spec/sampling_spec.h"
+#include "tutti/text/conversation.h"
+
+namespace tutti::server {
+
+// A function that the model may ask the client to call.
+struct Tool {
+  std::string name;
+  std::string parameters_json;  // JSON schema of the arguments; empty: any object
+  bool strict = false;          // arguments must obey the schema
+};
+
+enum class ToolChoice : uint8_t { kNone, kAuto, kRequired, kNamed };
+
+// What the text of an answer must obey.
+enum class OutputKind : uint8_t { kFree, kJson, kJsonSchema, kRegex, kGrammar };
+struct OutputFormat {
+  OutputKind kind = OutputKind::kFree;
+  std::string source;  // the schema, the expression or the EBNF grammar
+};
+
+struct GenerationRequest {
+  std::string model;
+
+  // Either a conversation for the model's chat template, its tools included ...
+  std::optional<text::Conversation> conversation;
+  // ... or texts (or ids) to continue, each answered `choices` times.
+  std::vector<std::variant<std::string, TokenIds>> prompts;
+  bool echo = false;  // completions: the prompt's text comes before the answer
+
+  SamplingSpec sampling;
+  int32_t max_tokens = -1;  // -1: until the answer ends or the context is full
+  int32_t choices = 1;
+  bool ignore_eos = false;
+  std::vector<std::string> stop;
+  TokenIds stop_tokens;
+
+  std::vector<Tool> tools;
+  ToolChoice tool_choice = ToolChoice::kAuto;
+  std::string tool_name;  // for kNamed
+  bool parallel_tool_calls = true;
+  OutputFormat format;
+
+  bool stream = false;
+  bool include_usage = false;  // chat and completions streams: a chunk with it before the end
+  bool batch_priority = false;
+  std::vector<std::string> warnings;  // about fields that were dropped: `warning` headers
+  int64_t unknown_fields = 0;
+};
+
+}  // namespace tutti::server
