@@ -47,7 +47,7 @@ class ImatrixCommand final : public Command {
     TUTTI_ASSIGN_OR_RETURN(format::Checkpoint checkpoint, OpenChosen(choice));
     TUTTI_ASSIGN_OR_RETURN(const VocabSpec vocab, ReadChosenVocab(choice));
     TUTTI_ASSIGN_OR_RETURN(const auto tokenizer, text::Tokenizer::Create(vocab));
-    const TokenIds ids = EncodeOpenText(*tokenizer, text);
+    const TokenIds ids = text::EncodeOpenText(*tokenizer, text);
     std::optional<Progress> bar;
     options_.engine = model_.engine;
     options_.bos = vocab.add_bos ? vocab.bos : kNoToken;

@@ -44,7 +44,7 @@ class PerplexityCommand final : public Command {
     TUTTI_ASSIGN_OR_RETURN(const LoadedModel loaded, LoadModel(model_.model, model_.engine));
     TUTTI_RETURN_IF_ERROR(loaded.tokenizer_status);
     const VocabSpec& vocab = loaded.tokenizer->spec();
-    const TokenIds ids = EncodeOpenText(*loaded.tokenizer, text);
+    const TokenIds ids = text::EncodeOpenText(*loaded.tokenizer, text);
     const auto whole = static_cast<int64_t>(ids.size()) / context_;
     const int64_t windows = chunks_ > 0 ? std::min<int64_t>(chunks_, whole) : whole;
 

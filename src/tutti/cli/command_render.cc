@@ -15,6 +15,7 @@
 #include "tutti/cli/standard_input.h"
 #include "tutti/os/file.h"
 #include "tutti/text/chat_template.h"
+#include "tutti/text/conversation.h"
 
 namespace tutti::cli {
 namespace {
@@ -74,7 +75,7 @@ class RenderCommand final : public Command {
   }
 
   Status Run(Console& console) override {
-    if (now_.empty()) now_ = LocalTime();
+    if (now_.empty()) now_ = text::LocalTime();
     TUTTI_RETURN_IF_ERROR(CheckNow(now_));
     TUTTI_ASSIGN_OR_RETURN(const std::string source, ReadTemplate(source_));
     auto parsed = text::ChatTemplate::Parse(source);

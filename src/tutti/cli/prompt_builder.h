@@ -18,10 +18,6 @@ struct Message {
   std::string content;
 };
 
-// The ids of a text that goes on: with what the vocabulary puts before a text, without what it puts
-// behind one.
-TokenIds EncodeOpenText(const text::Tokenizer& tokenizer, std::string_view text);
-
 class PromptBuilder {
  public:
   // `raw`: never use the template. kData where the model's template is not one. The tokenizer must
@@ -33,7 +29,7 @@ class PromptBuilder {
   // A conversation whose next turn is the assistant's; needs has_template().
   Result<TokenIds> Chat(const std::vector<Message>& messages) const;
   // A text to continue.
-  TokenIds Text(std::string_view text) const { return EncodeOpenText(*tokenizer_, text); }
+  TokenIds Text(std::string_view text) const { return text::EncodeOpenText(*tokenizer_, text); }
 
  private:
   explicit PromptBuilder(const text::Tokenizer& tokenizer) : tokenizer_(&tokenizer) {}
@@ -41,8 +37,5 @@ class PromptBuilder {
   const text::Tokenizer* tokenizer_;
   std::optional<text::ChatTemplate> template_;
 };
-
-// The local time as templates want it: "2026-01-15T12:34:56".
-std::string LocalTime();
 
 }  // namespace tutti::cli

@@ -31,9 +31,9 @@ Status Inbox::Put(Arrival arrival) {
   return {};
 }
 
-void Inbox::Cancel(uint64_t id) {
+void Inbox::Cancel(Cancellation cancellation) {
   const std::lock_guard lock(mutex_);
-  news_.cancelled.push_back(id);
+  news_.cancelled.push_back(cancellation);
   arrived_.notify_one();
 }
 

@@ -27,9 +27,16 @@ struct Arrival {
   int64_t prompt_size() const { return answers.front().prompt_size(); }
 };
 
+inline constexpr int32_t kAllChoices = -1;
+
+struct Cancellation {
+  uint64_t id = 0;  // of a request, known or not
+  int32_t choice = kAllChoices;
+};
+
 struct News {
   std::vector<Arrival> arrivals;
-  std::vector<uint64_t> cancelled;  // ids, known or not
+  std::vector<Cancellation> cancelled;
   bool draining = false;
   bool stopped = false;
 };
@@ -40,7 +47,7 @@ class Inbox {
       : max_requests_(max_requests), max_prompt_tokens_(max_prompt_tokens) {}
 
   Status Put(Arrival arrival);
-  void Cancel(uint64_t id);
+  void Cancel(Cancellation cancellation);
   void Drain();
   void Stop();
 

@@ -116,14 +116,21 @@ bool Loop::TakeNews() {
   News news = inbox_->Take();
   const bool any = !news.arrivals.empty() || !news.cancelled.empty();
   for (Arrival& arrival : news.arrivals) Accept(std::move(arrival));
-  for (const uint64_t id : news.cancelled) {
-    const auto it = requests_.find(id);
-    if (it != requests_.end()) EndAll(it->second, FinishReason::kInterrupted);
+  for (const Cancellation& cancelled : news.cancelled) {
+    const auto it = requests_.find(cancelled.id);
+    if (it != requests_.end()) CancelChoice(it->second, cancelled.choice);
   }
   if (news.stopped) {
     for (auto& [id, request] : requests_) EndAll(request, FinishReason::kInterrupted);
   }
   return any;
+}
+
+void Loop::CancelChoice(ActiveRequest& request, int32_t choice) {
+  if (choice == kAllChoices) return EndAll(request, FinishReason::kInterrupted);
+  if (choice < 0 || choice >= std::ssize(request.choices)) return;
+  Sequence& sequence = request.choices[static_cast<size_t>(choice)];
+  if (!sequence.ended && request.prompt_done) End(sequence, FinishReason::kInterrupted);
 }
 
 void Loop::Accept(Arrival arrival) {

@@ -36,6 +36,7 @@ class Loop final : public Scheduler {
  private:
   // Whether there was any.
   bool TakeNews();
+  void CancelChoice(ActiveRequest& request, int32_t choice);
   void Accept(Arrival arrival);
   void Compute();
   // The sequences' shares are computed; a row of logits for each that has nothing pending.

@@ -19,12 +19,12 @@ bool RequestState::Wait(double timeout_s) {
   return !unread_.empty();
 }
 
-void RequestState::Cancel() {
+void RequestState::Cancel(int32_t choice) {
   {
     const std::lock_guard lock(mutex_);
     if (ended_) return;
   }
-  inbox_->Cancel(id_);
+  inbox_->Cancel({.id = id_, .choice = choice});
 }
 
 Progress RequestState::progress() const {
@@ -54,11 +54,12 @@ void RequestState::Push(std::vector<Event>& events, const Usage& usage, const Ti
   if (was_empty && wake_) wake_();
 }
 
-Stream::~Stream() { state_->Cancel(); }
+Stream::~Stream() { state_->Cancel(kAllChoices); }
 uint64_t Stream::id() const { return state_->id(); }
 std::vector<Event> Stream::Read() { return state_->Read(); }
 bool Stream::Wait(double timeout_s) { return state_->Wait(timeout_s); }
-void Stream::Cancel() { state_->Cancel(); }
+void Stream::Cancel() { state_->Cancel(kAllChoices); }
+void Stream::Cancel(int32_t choice) { state_->Cancel(choice); }
 Progress Stream::progress() const { return state_->progress(); }
 
 }  // namespace tutti::scheduler

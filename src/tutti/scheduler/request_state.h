@@ -28,7 +28,7 @@ class RequestState {
   // The reader's side; as in Stream.
   std::vector<Event> Read();
   bool Wait(double timeout_s);
-  void Cancel();
+  void Cancel(int32_t choice);
   Progress progress() const;
 
   // The loop's side. Whether so many more events have room.

@@ -107,6 +107,8 @@ class Stream {
   bool Wait(double timeout_s);
   // Takes effect with the step that runs; the stream then ends with kInterrupted.
   void Cancel();
+  // The same for one choice, which has had a token.
+  void Cancel(int32_t choice);
   // As of the last step; exact after the last event.
   Progress progress() const;
 

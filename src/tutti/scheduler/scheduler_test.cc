@@ -230,6 +230,26 @@ TEST_F(SchedulerTest, ChoicesShareThePromptAndDrawWithSeedsOfTheirOwn) {
   EXPECT_EQ(AnswersTo(request)[0].tokens, answers[1].tokens);
 }
 
+TEST_F(SchedulerTest, CancelsOneChoiceOfSeveral) {
+  Request request = Greedy(Text(20), 8);
+  request.choices = 3;
+  const auto stream = Submit(request);
+  while (stream->progress().usage.generated_tokens == 0) scheduler_->Step();
+  stream->Cancel(1);
+  stream->Cancel(1);  // twice is as once
+  stream->Cancel(7);  // there is none
+  Finish();
+  std::vector<Answer> answers;
+  EXPECT_TRUE(ReadInto(*stream, answers));
+  ASSERT_EQ(answers.size(), 3u);
+  for (const size_t other : {0, 2}) {
+    EXPECT_EQ(answers[other].tokens.size(), 8u);
+    EXPECT_EQ(answers[other].finished, FinishReason::kMaxTokens);
+  }
+  EXPECT_EQ(answers[1].tokens.size(), 1u);
+  EXPECT_EQ(answers[1].finished, FinishReason::kInterrupted);
+}
+
 TEST_F(SchedulerTest, CancelsWhereverARequestIs) {
   Start({.max_running = 1, .max_step_tokens = 16});
   const auto first = Submit(Greedy(Text(64), 100));

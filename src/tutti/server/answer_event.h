@@ -18,11 +18,11 @@ namespace tutti::server {
 struct TokenText {
   int32_t id = -1;
   float logprob = 0;
-  std::string bytes;  // of the token; may be a part of a character
+  std::string bytes = {};  // of the token; may be a part of a character
 };
 struct TokenLogprob {
   TokenText token;
-  std::vector<TokenText> top;
+  std::vector<TokenText> top = {};
 };
 
 enum class AnswerEventKind : uint8_t {
@@ -36,12 +36,13 @@ enum class AnswerEventKind : uint8_t {
 
 struct AnswerEvent {
   AnswerEventKind kind = AnswerEventKind::kText;
-  int32_t choice = 0;                  // over all prompts: prompt * choices + choice
-  std::string text;                    // kToolCall: the function's name
-  std::string call_id;                 // kToolCall
-  std::vector<TokenLogprob> logprobs;  // of the tokens that ended with this piece, if asked for
+  int32_t choice = 0;        // over all prompts: prompt * choices + choice
+  std::string text = {};     // kToolCall: the function's name
+  std::string call_id = {};  // kToolCall
+  // Of the tokens that ended with this piece, if asked for.
+  std::vector<TokenLogprob> logprobs = {};
   FinishReason reason = FinishReason::kEndOfGeneration;  // kFinished
-  std::string stop;                                      // kFinished by kStop: the string
+  std::string stop = {};                                 // kFinished by kStop: the string
 };
 
 struct AnswerUsage {
@@ -52,9 +53,9 @@ struct AnswerUsage {
 };
 
 struct AnswerHead {
-  std::string id;         // without the API's prefix ("chatcmpl-")
-  int64_t created_s = 0;  // Unix time
-  std::string model;      // as the client named it
+  std::string id = {};     // without the API's prefix ("chatcmpl-")
+  int64_t created_s = 0;   // Unix time
+  std::string model = {};  // as the client named it
   int64_t prompt_tokens = 0;
 };
 

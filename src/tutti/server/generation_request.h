@@ -17,9 +17,9 @@ namespace tutti::server {
 
 // A function that the model may ask the client to call.
 struct Tool {
-  std::string name;
-  std::string parameters_json;  // JSON schema of the arguments; empty: any object
-  bool strict = false;          // arguments must obey the schema
+  std::string name = {};
+  std::string parameters_json = {};  // JSON schema of the arguments; empty: any object
+  bool strict = false;               // arguments must obey the schema
 };
 
 enum class ToolChoice : uint8_t { kNone, kAuto, kRequired, kNamed };
@@ -28,35 +28,35 @@ enum class ToolChoice : uint8_t { kNone, kAuto, kRequired, kNamed };
 enum class OutputKind : uint8_t { kFree, kJson, kJsonSchema, kRegex, kGrammar };
 struct OutputFormat {
   OutputKind kind = OutputKind::kFree;
-  std::string source;  // the schema, the expression or the EBNF grammar
+  std::string source = {};  // the schema, the expression or the EBNF grammar
 };
 
 struct GenerationRequest {
-  std::string model;
+  std::string model = {};
 
   // Either a conversation for the model's chat template, its tools included ...
-  std::optional<text::Conversation> conversation;
+  std::optional<text::Conversation> conversation = {};
   // ... or texts (or ids) to continue, each answered `choices` times.
-  std::vector<std::variant<std::string, TokenIds>> prompts;
+  std::vector<std::variant<std::string, TokenIds>> prompts = {};
   bool echo = false;  // completions: the prompt's text comes before the answer
 
-  SamplingSpec sampling;
+  SamplingSpec sampling = {};
   int32_t max_tokens = -1;  // -1: until the answer ends or the context is full
   int32_t choices = 1;
   bool ignore_eos = false;
-  std::vector<std::string> stop;
-  TokenIds stop_tokens;
+  std::vector<std::string> stop = {};
+  TokenIds stop_tokens = {};
 
-  std::vector<Tool> tools;
+  std::vector<Tool> tools = {};
   ToolChoice tool_choice = ToolChoice::kAuto;
-  std::string tool_name;  // for kNamed
+  std::string tool_name = {};  // for kNamed
   bool parallel_tool_calls = true;
-  OutputFormat format;
+  OutputFormat format = {};
 
   bool stream = false;
   bool include_usage = false;  // chat and completions streams: a chunk with it before the end
   bool batch_priority = false;
-  std::vector<std::string> warnings;  // about fields that were dropped: `warning` headers
+  std::vector<std::string> warnings = {};  // about fields that were dropped: `warning` headers
   int64_t unknown_fields = 0;
 };
 

@@ -21,8 +21,8 @@ struct HttpRequest {
   std::string method;  // "POST"
   std::string path;    // percent-decoded, without the query; begins with "/"
   std::string query;   // as sent, without "?"
-  std::vector<Header> headers;
-  std::string body;  // whole, within the limit of the route
+  std::vector<Header> headers = {};
+  std::string body = {};  // whole, within the limit of the route
   std::string remote_address;
   std::string id;  // the client's x-request-id where it is printable and short, else a new one
 
@@ -32,8 +32,8 @@ struct HttpRequest {
 
 struct HttpResponse {
   int status = 200;
-  std::vector<Header> headers;
-  std::string body;
+  std::vector<Header> headers = {};
+  std::string body = {};
 };
 
 // One request and the way back to its client. Ends with Respond, or with Begin, Writes and End;

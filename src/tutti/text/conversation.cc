@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ctime>
 #include <vector>
 
 #include "tutti/text/jinja_compare.h"
@@ -245,6 +246,14 @@ Result<RenderResult> RenderContinued(const ChatTemplate& chat, const Conversatio
   const bool trims = text.compare(at, kTag.size(), kTag) != 0;
   CutTo(result, trims ? Stripped(std::string_view(text).substr(0, at), false).size() : at);
   return result;
+}
+
+std::string LocalTime() {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  localtime_r(&now, &local);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", local.tm_year + 1900, local.tm_mon + 1,
+                     local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec);
 }
 
 }  // namespace tutti::text

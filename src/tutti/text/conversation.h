@@ -30,6 +30,9 @@ std::string MessageJson(std::string_view role, std::string_view content);
 // extra_json sets a variable that has a field of its own or is the model's.
 Result<std::string> TemplateVariables(const Conversation& conversation);
 
+// The local time as templates want it: "2026-01-15T12:34:56".
+std::string LocalTime();
+
 Result<RenderResult> Render(const ChatTemplate& chat, const Conversation& conversation,
                             std::string_view now);
 

@@ -186,4 +186,15 @@ std::string StreamDecoder::Finish() {
   return out;
 }
 
+TokenIds EncodeOpenText(const Tokenizer& tokenizer, std::string_view text) {
+  const VocabSpec& vocab = tokenizer.spec();
+  TokenIds ids = tokenizer.Encode(text, {.add_special = true, .parse_special = false});
+  TokenIds suffix = vocab.suffix;
+  if (suffix.empty() && vocab.add_eos) suffix = {vocab.eos};
+  if (ids.size() >= suffix.size() && std::equal(suffix.rbegin(), suffix.rend(), ids.rbegin())) {
+    ids.resize(ids.size() - suffix.size());
+  }
+  return ids;
+}
+
 }  // namespace tutti::text

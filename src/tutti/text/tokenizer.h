@@ -69,6 +69,10 @@ class Tokenizer {
   AddedTokens normalized_tokens_;         // looked for after Normalize
 };
 
+// The ids of a text that goes on: with what the vocabulary puts before a text, without what it puts
+// behind one.
+TokenIds EncodeOpenText(const Tokenizer& tokenizer, std::string_view text);
+
 // A rendered chat template: control tokens come from the template's own text only. Otherwise the
 // ids are those of the joined text; a control token that user text would complete is not formed.
 TokenIds EncodeSegments(const Tokenizer& tokenizer, std::span<const RenderedSegment> segments);

@@ -1,0 +1,305 @@
+#include "tutti/server/generation.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tutti::server {
+namespace {
+
+ApiError BadRequest(std::string message, std::string param, std::string code = {}) {
+  return {.status = 400,
+          .type = "invalid_request_error",
+          .message = std::move(message),
+          .param = std::move(param),
+          .code = std::move(code)};
+}
+
+}  // namespace
+
+ApiError ErrorOf(const Status& status) {
+  switch (status.code()) {
+    case StatusCode::kUsage:
+    case StatusCode::kData:
+    case StatusCode::kUnsupported:
+      return BadRequest(status.message(), {});
+    case StatusCode::kNotFound:
+      return {.status = 404,
+              .type = "invalid_request_error",
+              .message = status.message(),
+              .param = {},
+              .code = "not_found"};
+    case StatusCode::kResource:
+      return {.status = 429,
+              .type = "rate_limit_error",
+              .message = status.message(),
+              .param = {},
+              .code = "rate_limit_exceeded",
+              .retry_after_s = 1};
+    case StatusCode::kCancelled:
+      return {.status = 503,
+              .type = "server_error",
+              .message = status.message(),
+              .param = {},
+              .code = "shutting_down",
+              .retry_after_s = 5};
+    default:
+      return {.status = 500,
+              .type = "server_error",
+              .message = status.message(),
+              .param = {},
+              .code = "internal_error"};
+  }
+}
+
+std::optional<ApiError> Generation::Start(GenerationParts parts,
+                                          std::shared_ptr<Generation>* started) {
+  auto generation = std::make_shared<Generation>(Private(), std::move(parts));
+  std::vector<TokenIds> prompts;
+  if (auto error = generation->Encode(prompts)) return error;
+  const std::lock_guard lock(generation->mutex_);  // it may be woken before all is there
+  if (auto error = generation->Submit(std::move(prompts))) return error;
+  generation->Begin();
+  *started = std::move(generation);
+  return std::nullopt;
+}
+
+std::optional<ApiError> Generation::Encode(std::vector<TokenIds>& prompts) const {
+  const GenerationRequest& request = parts_.request;
+  const ModelHost& host = *parts_.host;
+  const char* field = request.conversation ? "messages" : "prompt";
+  if (request.conversation) {
+    auto prompt = host.Prompt(*request.conversation);
+    if (!prompt.ok()) return BadRequest(prompt.status().message(), field);
+    prompts.push_back(std::move(prompt).value());
+  }
+  for (const auto& prompt : request.prompts) {
+    const auto* text = std::get_if<std::string>(&prompt);
+    prompts.push_back(text != nullptr ? host.Prompt(std::string_view(*text))
+                                      : std::get<TokenIds>(prompt));
+  }
+  for (const TokenIds& prompt : prompts) {
+    if (std::ssize(prompt) < host.context()) continue;
+    return BadRequest(
+        fmt::format(
+            "the prompt has {} tokens, the model's context is {}, of which the answer needs "
+            "one at least: shorten it",
+            prompt.size(), host.context()),
+        field, "context_length_exceeded");
+  }
+  return std::nullopt;
+}
+
+std::optional<ApiError> Generation::Submit(std::vector<TokenIds> prompts) {
+  const GenerationRequest& wanted = parts_.request;
+  for (TokenIds& prompt : prompts) {
+    if (wanted.echo) echoes_.push_back(parts_.host->tokenizer().Decode(prompt, false));
+    scheduler::Request request{.prompt = std::move(prompt),
+                               .sampling = wanted.sampling,
+                               .max_tokens = wanted.max_tokens,
+                               .choices = wanted.choices,
+                               .ignore_eos = wanted.ignore_eos,
+                               .stop_tokens = wanted.stop_tokens,
+                               .priority = wanted.batch_priority
+                                               ? scheduler::Priority::kBatch
+                                               : scheduler::Priority::kInteractive,
+                               .tenant = parts_.tenant};
+    for (int32_t i = 0; i < wanted.choices; ++i) {
+      auto stop = text::StopStrings::Create(wanted.stop);
+      if (!stop.ok()) return BadRequest(stop.status().message(), "stop");
+      choices_.emplace_back(parts_.host->tokenizer(), static_cast<int32_t>(choices_.size()),
+                            std::move(stop).value(), wanted.sampling.logprobs >= 0);
+    }
+    auto stream = parts_.host->scheduler().Submit(std::move(request), [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->Wake();
+    });
+    // Letting go of the streams that began cancels them.
+    if (!stream.ok()) {
+      ApiError error = ErrorOf(stream.status());
+      if (error.status == 429) {
+        error.retry_after_s =
+            std::clamp(parts_.host->scheduler().statistics().retry_after_s, 1.0, 60.0);
+      }
+      return error;
+    }
+    streams_.push_back(std::move(stream).value());
+  }
+  open_streams_ = streams_.size();
+  return std::nullopt;
+}
+
+void Generation::Begin() {
+  int64_t prompt_tokens = 0;
+  for (const auto& stream : streams_) prompt_tokens += stream->progress().prompt_size;
+  const AnswerHead head{.id = parts_.id,
+                        .created_s = std::chrono::duration_cast<std::chrono::seconds>(
+                                         std::chrono::system_clock::now().time_since_epoch())
+                                         .count(),
+                        .model = parts_.request.model,
+                        .prompt_tokens = prompt_tokens};
+  std::string bytes = parts_.writer->Begin(head);
+  for (size_t i = 0; i < echoes_.size() * static_cast<size_t>(parts_.request.choices); ++i) {
+    AnswerEvent echo{.kind = AnswerEventKind::kText, .choice = static_cast<int32_t>(i)};
+    echo.text = echoes_[i / static_cast<size_t>(parts_.request.choices)];
+    bytes += parts_.writer->Write(echo);
+  }
+  if (parts_.request.stream) Send(std::move(bytes));
+  parts_.exchange->OnAbandoned([weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->Cancel();
+  });
+}
+
+void Generation::Wake() {
+  parts_.workers->Post([self = shared_from_this()] {
+    const std::lock_guard lock(self->mutex_);
+    self->Process();
+  });
+}
+
+void Generation::Cancel() {
+  parts_.workers->Post([self = shared_from_this()] {
+    const std::lock_guard lock(self->mutex_);
+    self->abandoned_ = true;
+    for (const auto& stream : self->streams_) stream->Cancel();
+    self->Process();
+  });
+}
+
+void Generation::Process() {
+  if (ended_) return;
+  std::string bytes;
+  for (size_t i = 0; i < streams_.size(); ++i) {
+    for (const scheduler::Event& event : streams_[i]->Read()) {
+      Handle(i, event, bytes);
+      if (event.last) --open_streams_;
+    }
+  }
+  Send(std::move(bytes));
+  const bool all = std::all_of(choices_.begin(), choices_.end(),
+                               [](const ChoiceText& choice) { return choice.finished(); });
+  if (open_streams_ == 0 || (all && !abandoned_)) End();
+}
+
+void Generation::Handle(size_t stream, const scheduler::Event& event, std::string& bytes) {
+  const int32_t index = static_cast<int32_t>(stream) * parts_.request.choices + event.choice;
+  ChoiceText& choice = choices_[static_cast<size_t>(index)];
+  if (choice.finished()) return;
+  if (event.finished) {
+    if (*event.finished == FinishReason::kFailed && error_.ok()) error_ = event.error;
+    return FinishChoice(choice, *event.finished, bytes);
+  }
+  const TokenIds& stops = parts_.request.stop_tokens;
+  const bool silent = (!parts_.request.ignore_eos && parts_.host->IsEnd(event.token.id)) ||
+                      std::find(stops.begin(), stops.end(), event.token.id) != stops.end();
+  Emit(choice.Push(event, silent), bytes);
+  if (!choice.stopped()) return;
+  streams_[stream]->Cancel(event.choice);
+  FinishChoice(choice, FinishReason::kStop, bytes);
+}
+
+void Generation::FinishChoice(ChoiceText& choice, FinishReason reason, std::string& bytes) {
+  std::vector<AnswerEvent> events = choice.Finish(reason);
+  reasons_.push_back(events.back().reason);
+  Emit(std::move(events), bytes);
+}
+
+void Generation::Emit(std::vector<AnswerEvent> events, std::string& bytes) {
+  if (abandoned_ || !error_.ok()) return;
+  for (const AnswerEvent& event : events) bytes += parts_.writer->Write(event);
+}
+
+void Generation::Send(std::string bytes) {
+  if (bytes.empty() || abandoned_) return;
+  last_sent_ = Clock::now();
+  if (head_sent_) {
+    parts_.exchange->Write(std::move(bytes));
+    return;
+  }
+  head_sent_ = true;
+  HttpResponse response{.status = 200, .headers = parts_.headers, .body = std::move(bytes)};
+  const bool stream = parts_.request.stream;
+  response.headers.push_back({"content-type", stream ? "text/event-stream" : "application/json"});
+  if (stream) response.headers.push_back({"cache-control", "no-cache"});
+  parts_.exchange->Begin(std::move(response));
+}
+
+void Generation::Tick(double quiet_s) {
+  const std::lock_guard lock(mutex_);
+  if (ended_ || abandoned_) return;
+  if (Clock::now() - last_sent_ < std::chrono::duration<double>(quiet_s)) return;
+  if (!parts_.request.stream) return Send(" ");
+  int64_t done = 0;
+  int64_t all = 0;
+  for (const auto& stream : streams_) {
+    const scheduler::Progress progress = stream->progress();
+    done += progress.usage.prompt_tokens;
+    all += progress.prompt_size;
+  }
+  Send(done < all ? fmt::format(": prefill {}%\n\n", done * 100 / all)
+                  : std::string(": alive\n\n"));
+}
+
+void Generation::End() {
+  ended_ = true;
+  const Outcome outcome = Bill();
+  if (abandoned_) {
+    parts_.exchange->End();
+  } else if (!error_.ok()) {
+    ApiError error = ErrorOf(error_);
+    error.status = std::max(error.status, 500);  // it was accepted: not the client's fault
+    error.type = "server_error";
+    if (parts_.request.stream) {
+      Send(parts_.writer->Fail(error));
+      parts_.exchange->End();
+    } else if (head_sent_) {
+      Send(parts_.error_body(error));
+      parts_.exchange->End();
+    } else {
+      parts_.exchange->Respond(
+          {.status = error.status,
+           .headers = {{"content-type", "application/json"}, {"x-should-retry", "false"}},
+           .body = parts_.error_body(error)});
+    }
+  } else if (head_sent_) {
+    Send(parts_.writer->End(outcome.usage));
+    parts_.exchange->End();
+  } else {
+    std::vector<Header> headers = parts_.headers;
+    headers.push_back({"content-type", "application/json"});
+    parts_.exchange->Respond(
+        {.status = 200, .headers = std::move(headers), .body = parts_.writer->End(outcome.usage)});
+  }
+  // Whoever waits for news of this client would keep it alive.
+  streams_.clear();
+  if (parts_.finished) std::exchange(parts_.finished, {})(outcome);
+}
+
+Outcome Generation::Bill() const {
+  Outcome outcome{.kind = abandoned_     ? OutcomeKind::kAbandoned
+                          : !error_.ok() ? OutcomeKind::kFailed
+                                         : OutcomeKind::kComplete,
+                  .usage = {},
+                  .reasons = reasons_};
+  int64_t computed = 0;
+  for (const auto& stream : streams_) {
+    const scheduler::Progress progress = stream->progress();
+    outcome.usage.prompt_tokens += progress.usage.prompt_tokens;
+    outcome.usage.cached_tokens += progress.usage.cached_tokens;
+    computed += progress.usage.generated_tokens;
+    const scheduler::Times& times = progress.times;
+    if (times.started_s >= 0) {
+      outcome.queue_s = std::max(outcome.queue_s, times.started_s - times.submitted_s);
+    }
+    if (times.first_token_s >= 0 && outcome.first_token_s < 0) {
+      outcome.first_token_s = times.first_token_s - times.submitted_s;
+    }
+  }
+  for (const ChoiceText& choice : choices_) {
+    outcome.usage.generated_tokens += choice.tokens();
+    outcome.usage.reasoning_tokens += choice.reasoning_tokens();
+  }
+  if (abandoned_) outcome.usage.generated_tokens = computed;
+  outcome.total_s = std::chrono::duration<double>(Clock::now() - start_).count();
+  return outcome;
+}
+
+}  // namespace tutti::server

@@ -1,0 +1,113 @@
+// Carries out one GenerationRequest: prompts to the scheduler, tokens back as text, text through
+// the API's writer to the client.
+//
+//   Generation::Start(parts)       a refusal, or it runs
+//   ... the scheduler wakes it, workers turn what is there into bytes ...
+//   parts.finished(outcome)        once, when the bill is known
+//
+// The client sees the beginning of a stream as soon as the request is accepted. While prompts are
+// computed it gets a sign of life every few seconds (Tick): a comment with the progress in streams,
+// white space before a document.
+//
+// A client that goes away cancels the request; what was computed until then is its bill. A stop
+// string ends its choice; tokens computed behind it are nobody's.
+//
+// Ownership: it lives until the bill is known; the workers and the model must outlive it.
+// Threads: Start and Tick from any; the rest happens on the workers, one at a time.
+#pragma once
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tutti/server/answer_event.h"
+#include "tutti/server/choice_text.h"
+#include "tutti/server/generation_request.h"
+#include "tutti/server/http.h"
+#include "tutti/server/model_host.h"
+#include "tutti/server/workers.h"
+
+namespace tutti::server {
+
+enum class OutcomeKind : uint8_t { kComplete, kAbandoned, kFailed };
+
+struct Outcome {
+  OutcomeKind kind = OutcomeKind::kComplete;
+  AnswerUsage usage;
+  std::vector<FinishReason> reasons;  // [choices] that ended
+  // Seconds since the start, negative where it has not happened.
+  double queue_s = -1;
+  double first_token_s = -1;
+  double total_s = 0;
+};
+
+struct GenerationParts {
+  std::shared_ptr<ModelHost> host;
+  GenerationRequest request;
+  std::unique_ptr<AnswerWriter> writer;
+  std::shared_ptr<Exchange> exchange;
+  Workers* workers = nullptr;
+  TenantId tenant{};
+  std::string id;
+  std::vector<Header> headers;  // of a good response
+  // An error of an answer that has begun, as a body: {"error": ...}.
+  std::function<std::string(const ApiError&)> error_body;
+  std::function<void(const Outcome&)> finished;
+};
+
+class Generation : public std::enable_shared_from_this<Generation> {
+  struct Private {};
+
+ public:
+  Generation(Private, GenerationParts parts) : parts_(std::move(parts)) {}
+  // An ApiError where it cannot begin; the exchange and `finished` are then untouched.
+  static std::optional<ApiError> Start(GenerationParts parts, std::shared_ptr<Generation>* started);
+  Generation(const Generation&) = delete;
+  Generation& operator=(const Generation&) = delete;
+
+  // Sends a sign of life where the client has heard nothing for `quiet_s`.
+  void Tick(double quiet_s);
+  // Ends it, as if the client had gone.
+  void Cancel();
+
+  const GenerationRequest& request() const { return parts_.request; }
+  const ModelHost& host() const { return *parts_.host; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::optional<ApiError> Encode(std::vector<TokenIds>& prompts) const;
+  std::optional<ApiError> Submit(std::vector<TokenIds> prompts);
+  void Begin();
+  void Wake();
+  // All that follows under the mutex.
+  void Process();
+  void Handle(size_t stream, const scheduler::Event& event, std::string& bytes);
+  void FinishChoice(ChoiceText& choice, FinishReason reason, std::string& bytes);
+  void Emit(std::vector<AnswerEvent> events, std::string& bytes);
+  void Send(std::string bytes);
+  void End();
+  Outcome Bill() const;
+
+  GenerationParts parts_;
+  const Clock::time_point start_ = Clock::now();
+
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<scheduler::Stream>> streams_;  // [prompts]
+  std::vector<ChoiceText> choices_;                          // [prompts * choices]
+  std::vector<std::string> echoes_;                          // [prompts] or empty
+  size_t open_streams_ = 0;
+  bool head_sent_ = false;  // of the response
+  bool abandoned_ = false;
+  bool ended_ = false;
+  Status error_;  // the first
+  std::vector<FinishReason> reasons_;
+  Clock::time_point last_sent_ = start_;
+};
+
+// What the engine or the scheduler said, for a client.
+ApiError ErrorOf(const Status& status);
+
+}  // namespace tutti::server

@@ -1,0 +1,131 @@
+#include "tutti/server/models.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace tutti::server {
+namespace {
+
+double Seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+int64_t UnixSeconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+// Nobody but the table holds it.
+bool Idle(const std::shared_ptr<ModelHost>& host) { return host && host.use_count() == 1; }
+
+}  // namespace
+
+Models::Models(std::vector<ModelSource> sources, ModelsOptions options)
+    : options_(std::move(options)), created_s_(UnixSeconds()) {
+  for (ModelSource& source : sources) {
+    names_.push_back(source.name);
+    entries_.push_back(std::make_unique<Entry>());
+    entries_.back()->source = std::move(source);
+  }
+}
+
+Models::Entry* Models::Find(const std::string& name) const {
+  if (name.empty() && entries_.size() == 1) return entries_.front().get();
+  for (const auto& entry : entries_) {
+    const auto& aliases = entry->source.aliases;
+    if (entry->source.name == name ||
+        std::find(aliases.begin(), aliases.end(), name) != aliases.end()) {
+      return entry.get();
+    }
+  }
+  return nullptr;
+}
+
+std::shared_ptr<ModelHost> Models::Use(Entry& entry) {
+  const std::lock_guard lock(mutex_);
+  entry.last_used_s = Seconds();
+  return entry.host;
+}
+
+Result<std::shared_ptr<ModelHost>> Models::Get(const std::string& name) {
+  Entry* entry = Find(name);
+  if (entry == nullptr) {
+    std::string known;
+    for (const std::string& other : names_) known += (known.empty() ? "" : ", ") + other;
+    return Error(StatusCode::kNotFound, "the model '{}' is not served here; these are: {}", name,
+                 known);
+  }
+  if (auto host = Use(*entry)) return host;
+  const std::lock_guard loading(loading_);
+  if (auto host = Use(*entry)) return host;
+  TUTTI_RETURN_IF_ERROR(MakePlace());
+  TUTTI_ASSIGN_OR_RETURN(HostedModel model, entry->source.load());
+  TUTTI_ASSIGN_OR_RETURN(
+      auto host, ModelHost::Create(entry->source.name, std::move(model), options_.scheduler));
+  const std::lock_guard lock(mutex_);
+  if (draining_) host->scheduler().Drain();
+  entry->last_used_s = Seconds();
+  entry->host = host;
+  return host;
+}
+
+Status Models::MakePlace() {
+  std::shared_ptr<ModelHost> oldest;  // freed outside of the lock: its loop has to end
+  const std::lock_guard lock(mutex_);
+  int64_t loaded = 0;
+  Entry* idle = nullptr;
+  for (const auto& entry : entries_) {
+    if (!entry->host) continue;
+    ++loaded;
+    if (!Idle(entry->host)) continue;
+    if (idle == nullptr || entry->last_used_s < idle->last_used_s) idle = entry.get();
+  }
+  if (options_.max_loaded == 0 || loaded < options_.max_loaded) return {};
+  if (idle == nullptr) {
+    return Error(StatusCode::kResource,
+                 "{} models are loaded and in use, the limit is {}: try again later", loaded,
+                 options_.max_loaded);
+  }
+  oldest = std::move(idle->host);
+  return {};
+}
+
+std::vector<std::shared_ptr<ModelHost>> Models::Loaded() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<ModelHost>> hosts;
+  for (const auto& entry : entries_) {
+    if (entry->host) hosts.push_back(entry->host);
+  }
+  return hosts;
+}
+
+void Models::Sweep() {
+  if (options_.unload_after_s <= 0) return;
+  std::vector<std::shared_ptr<ModelHost>> unloaded;
+  const double now = Seconds();
+  const std::lock_guard lock(mutex_);
+  for (const auto& entry : entries_) {
+    if (Idle(entry->host) && now - entry->last_used_s >= options_.unload_after_s) {
+      unloaded.push_back(std::move(entry->host));
+    }
+  }
+}
+
+void Models::Drain() {
+  const std::lock_guard lock(mutex_);
+  draining_ = true;
+  for (const auto& entry : entries_) {
+    if (entry->host) entry->host->scheduler().Drain();
+  }
+}
+
+bool Models::Drained() const {
+  const std::lock_guard lock(mutex_);
+  return draining_ && std::all_of(entries_.begin(), entries_.end(), [](const auto& entry) {
+           return !entry->host || Idle(entry->host);
+         });
+}
+
+}  // namespace tutti::server

@@ -1,0 +1,70 @@
+// The models of one server: loaded when first asked for, unloaded when nobody has asked for long.
+//
+// Ownership: owns those that are loaded; a request holds the one it uses, so unloading waits for
+// it. Threads: any. Get may take as long as loading takes: never on a thread of the transport.
+// Errors: kNotFound for a name that is not served; those of loading.
+#pragma once
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "tutti/server/model_host.h"
+
+namespace tutti::server {
+
+struct ModelSource {
+  std::string name;
+  std::vector<std::string> aliases = {};  // other names clients may use
+  std::function<Result<HostedModel>()> load;
+};
+
+struct ModelsOptions {
+  scheduler::SchedulerOptions scheduler = {};
+  double unload_after_s = 0;  // without a request; 0: never
+  // Models in memory at once; the one that was idle longest goes. 0: all.
+  int64_t max_loaded = 0;
+};
+
+class Models {
+ public:
+  Models(std::vector<ModelSource> sources, ModelsOptions options);
+  Models(const Models&) = delete;
+  Models& operator=(const Models&) = delete;
+
+  // Loads it where needed. An empty name, where there is one model only, means that one.
+  Result<std::shared_ptr<ModelHost>> Get(const std::string& name);
+  // Those in memory now.
+  std::vector<std::shared_ptr<ModelHost>> Loaded() const;
+  bool Has(const std::string& name) const { return Find(name) != nullptr; }
+  const std::vector<std::string>& names() const { return names_; }
+  int64_t created_s() const { return created_s_; }  // Unix time
+
+  // Unloads what has been idle for too long; call it now and then.
+  void Sweep();
+  // New requests are refused, running ones end; Drained tells when.
+  void Drain();
+  bool Drained() const;
+
+ private:
+  struct Entry {
+    ModelSource source;
+    std::shared_ptr<ModelHost> host = {};  // shared with requests
+    double last_used_s = 0;
+  };
+  Entry* Find(const std::string& name) const;
+  std::shared_ptr<ModelHost> Use(Entry& entry);
+  // Makes place for one more; kResource where all that are loaded are in use.
+  Status MakePlace();
+
+  const ModelsOptions options_;
+  const int64_t created_s_;
+  std::vector<std::unique_ptr<Entry>> entries_;
+  std::vector<std::string> names_;
+  std::mutex loading_;        // one thread loads, the others wait
+  mutable std::mutex mutex_;  // of what follows and of the entries' hosts
+  bool draining_ = false;
+};
+
+}  // namespace tutti::server
