@@ -102,7 +102,8 @@ struct PageUse {
   int64_t available() const { return free + idle; }
 };
 
-enum class LogitsWanted : uint8_t { kNone, kLast, kAll };
+// kHidden: instead of logits the last token's hidden state, behind the model's last norm.
+enum class LogitsWanted : uint8_t { kNone, kLast, kAll, kHidden };
 
 // Tokens that join one sequence in this step.
 struct BatchEntry {
@@ -125,6 +126,7 @@ struct Batch {
 struct StepResult {
   std::vector<float> logits;  // [rows, vocab_size], entries in order, positions in order
   int64_t rows = 0;
+  std::vector<float> hidden;  // [entries with kHidden, dim], in order
 };
 
 class Engine {

@@ -24,6 +24,7 @@ class FakeEngine final : public Engine {
  public:
   FakeEngine(int32_t vocab_size, int32_t context, int64_t pages = 1 << 16) : context_(context) {
     spec_.vocab_size = vocab_size;
+    spec_.dim = 1;
     constexpr int64_t kBytes[] = {sizeof(Slot)};
     auto pool = memory::KvPool::Create(kBytes, pages * memory::KvPool::PageBytes(kBytes));
     TUTTI_CHECK(pool.ok(), pool.status().message());
@@ -171,6 +172,8 @@ class FakeEngine final : public Engine {
         ++result.rows;
       }
     }
+    // A hidden state that tells all tokens.
+    if (entry.logits == LogitsWanted::kHidden) result.hidden.push_back(static_cast<float>(hash));
     sequences_->Append(entry.sequence, entry.tokens);
   }
 

@@ -55,6 +55,7 @@ int32_t PrefillChunk(const ModelSpec& spec) {
 int64_t LogitRows(const BatchEntry& entry) {
   switch (entry.logits) {
     case LogitsWanted::kNone:
+    case LogitsWanted::kHidden:
       return 0;
     case LogitsWanted::kLast:
       return entry.tokens.empty() ? 0 : 1;
@@ -219,6 +220,7 @@ struct ModelEngine::Progress {
   std::vector<TokenId> tokens = {};
   std::vector<int32_t> positions = {};
   std::vector<int32_t> wanted = {};
+  std::vector<int32_t> hidden = {};
   std::vector<model::SequenceRows> sequences = {};
   std::vector<SequenceId> ids = {};  // [sequences]
 
@@ -230,6 +232,7 @@ void ModelEngine::Progress::Take(int32_t limit, const Sequences& all) {
   tokens.clear();
   positions.clear();
   wanted.clear();
+  hidden.clear();
   sequences.clear();
   ids.clear();
   while (!done() && std::ssize(tokens) < limit) {
@@ -251,6 +254,9 @@ void ModelEngine::Progress::Take(int32_t limit, const Sequences& all) {
       if (e.logits == LogitsWanted::kAll || (e.logits == LogitsWanted::kLast && last)) {
         wanted.push_back(static_cast<int32_t>(tokens.size()));
       }
+      if (e.logits == LogitsWanted::kHidden && last) {
+        hidden.push_back(static_cast<int32_t>(tokens.size()));
+      }
       tokens.push_back(e.tokens[token + i]);
       positions.push_back(table.length() + static_cast<int32_t>(i));
     }
@@ -268,9 +274,12 @@ void ModelEngine::Compute(Progress& progress, StepResult& result) {
   const model::Step step{.tokens = progress.tokens,
                          .positions = progress.positions,
                          .sequences = progress.sequences,
-                         .wanted = progress.wanted};
+                         .wanted = progress.wanted,
+                         .hidden = progress.hidden};
+  std::vector<float> hidden(progress.hidden.size() * static_cast<size_t>(spec_.dim));
   const auto begin = std::chrono::steady_clock::now();
-  transformer_->Forward(step, result.logits.data() + offset, *kernels_);
+  transformer_->Forward(step, result.logits.data() + offset, hidden.data(), *kernels_);
+  result.hidden.insert(result.hidden.end(), hidden.begin(), hidden.end());
   if (profile_ != nullptr) {
     ++profile_steps_;
     profile_seconds_ +=

@@ -26,6 +26,7 @@ struct Step {
   std::span<const int32_t> positions;       // [rows]
   std::span<const SequenceRows> sequences;  // cover the rows in order
   std::span<const int32_t> wanted;          // rows whose logits are wanted, ascending
+  std::span<const int32_t> hidden;          // rows whose hidden state is wanted, ascending
 
   int64_t rows() const { return std::ssize(tokens); }
 };

@@ -20,13 +20,15 @@ Transformer::Transformer(const ModelSpec& spec, const Weights& weights, const me
   for (const RopeSpec& rope : spec.rope) ropes_.emplace_back(rope);
 }
 
-void Transformer::Forward(const Step& step, float* logits, kernels::KernelContext& kernels) {
+void Transformer::Forward(const Step& step, float* logits, float* hidden,
+                          kernels::KernelContext& kernels) {
   {
     const kernels::ProfileScope scope(kernels, Operation::kEmbedding);
     Embed(step);
     FillRotaryTables(step);
   }
   for (size_t i = 0; i < spec_.layers.size(); ++i) Layer(i, step, kernels);
+  if (!step.hidden.empty()) FinalNorm(step.hidden, hidden, kernels);
   Logits(step, logits, kernels);
 }
 
@@ -116,19 +118,24 @@ void Transformer::AddBranch(int64_t rows, kernels::KernelContext& kernels) {
   });
 }
 
+void Transformer::FinalNorm(std::span<const int32_t> rows, float* states,
+                            kernels::KernelContext& kernels) {
+  const int64_t dim = spec_.dim;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    std::copy_n(residual_.data() + rows[i] * dim, dim,
+                branch_.data() + static_cast<int64_t>(i) * dim);
+  }
+  kernels::RmsNormRows(branch_.data(), std::ssize(rows), 1, dim, weights_.output_norm,
+                       spec_.norm_epsilon, states, dim, kernels);
+}
+
 void Transformer::Logits(const Step& step, float* logits, kernels::KernelContext& kernels) {
   const int64_t rows = std::ssize(step.wanted);
   if (rows == 0) return;
   const kernels::ProfileScope scope(kernels, Operation::kLogits);
-  const int64_t dim = spec_.dim;
-  for (int64_t i = 0; i < rows; ++i) {
-    const int64_t row = step.wanted[static_cast<size_t>(i)];
-    std::copy_n(residual_.data() + row * dim, dim, branch_.data() + i * dim);
-  }
-  kernels::RmsNormRows(branch_.data(), rows, 1, dim, weights_.output_norm, spec_.norm_epsilon,
-                       normed_.data(), dim, kernels);
+  FinalNorm(step.wanted, normed_.data(), kernels);
   const kernels::MatMulJob output[] = {Job(weights_.output, {}, logits)};
-  kernels::MatMul(Rows(normed_.data(), rows, dim), output, kernels);
+  kernels::MatMul(Rows(normed_.data(), rows, spec_.dim), output, kernels);
   if (spec_.logit_scale != 1) {
     kernels::ScaleInPlace(spec_.logit_scale,
                           {logits, static_cast<size_t>(rows * spec_.vocab_size)});

@@ -26,8 +26,9 @@ class Transformer {
               KvType kv_type);
 
   // Computes the step's tokens and stores what the layers remember of them; the page tables'
-  // lengths are the caller's to advance. Writes logits [step.wanted.size(), vocab_size].
-  void Forward(const Step& step, float* logits, kernels::KernelContext& kernels);
+  // lengths are the caller's to advance. Writes logits [step.wanted.size(), vocab_size] and hidden
+  // states behind the last norm [step.hidden.size(), dim].
+  void Forward(const Step& step, float* logits, float* hidden, kernels::KernelContext& kernels);
   // Writes random keys and values where the layers would remember the tokens from `begin` on; there
   // is room for them. For measuring speed only.
   void RememberNoise(const memory::PageTable& table, int32_t begin, int32_t tokens,
@@ -38,6 +39,8 @@ class Transformer {
   void FillRotaryTables(const Step& step);
   void Layer(size_t index, const Step& step, kernels::KernelContext& kernels);
   void Logits(const Step& step, float* logits, kernels::KernelContext& kernels);
+  // states = norm(residual_) of some rows, by the last norm.
+  void FinalNorm(std::span<const int32_t> rows, float* states, kernels::KernelContext& kernels);
   // normed_ = norm(residual_)
   void Norm(const std::vector<float>& weight, int64_t rows, kernels::KernelContext& kernels);
   // residual_ += branch_

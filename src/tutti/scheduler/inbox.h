@@ -22,6 +22,7 @@ struct Arrival {
   Priority priority = Priority::kInteractive;
   TenantId tenant{};
   double submitted_s = 0;
+  bool embedding = false;
   std::vector<engine::Answer> answers;  // [choices]
 
   int64_t prompt_size() const { return answers.front().prompt_size(); }

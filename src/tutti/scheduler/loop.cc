@@ -69,10 +69,15 @@ Result<std::unique_ptr<Stream>> Loop::Submit(Request request, std::function<void
   if (request.choices < 1 || request.choices > kMaxChoices) {
     return UsageError("{} choices are wanted, 1 to {} are possible", request.choices, kMaxChoices);
   }
+  if (request.embedding) {
+    request.choices = 1;
+    request.max_tokens = 0;
+  }
   Arrival arrival{.state = nullptr,
                   .priority = request.priority,
                   .tenant = request.tenant,
                   .submitted_s = options_.now_s(),
+                  .embedding = request.embedding,
                   .answers = {}};
   for (int32_t i = 0; i < request.choices; ++i) {
     engine::AnswerSpec spec{.sampling = request.sampling,
@@ -138,6 +143,7 @@ void Loop::Accept(Arrival arrival) {
   request.state = std::move(arrival.state);
   request.priority = arrival.priority;
   request.tenant = arrival.tenant;
+  request.embedding = arrival.embedding;
   request.order = next_order_++;
   request.times.submitted_s = arrival.submitted_s;
   for (engine::Answer& answer : arrival.answers) {
@@ -168,11 +174,16 @@ void Loop::Compute() {
   Batch batch;
   for (const Share& share : plan) {
     const Sequence& sequence = *share.sequence;
-    const bool wanted = share.tokens == sequence.pending() && !sequence.answer.finished();
+    LogitsWanted wanted = LogitsWanted::kNone;
+    if (share.tokens == sequence.pending()) {
+      wanted = sequence.request->embedding  ? LogitsWanted::kHidden
+               : sequence.answer.finished() ? LogitsWanted::kNone
+                                            : LogitsWanted::kLast;
+    }
     batch.entries.push_back(
         {.sequence = sequence.id,
          .tokens = sequence.PendingTokens().first(static_cast<size_t>(share.tokens)),
-         .logits = wanted ? LogitsWanted::kLast : LogitsWanted::kNone});
+         .logits = wanted});
   }
   const auto result = engine_.Forward(batch);
   const double seconds = options_.now_s() - now_s_;
@@ -197,7 +208,9 @@ void Loop::Compute() {
 
 void Loop::Deliver(const StepResult& result) {
   const auto vocab = static_cast<size_t>(engine_.spec().vocab_size);
+  const auto dim = engine_.spec().dim;
   size_t row = 0;
+  auto hidden = result.hidden.begin();
   // A copy: sequences that end leave the plan.
   const std::vector<Share> plan = planner_.plan();
   for (const Share& share : plan) {
@@ -206,6 +219,11 @@ void Loop::Deliver(const StepResult& result) {
     if (sequence.pending() > 0) continue;
     if (sequence.answer.finished()) {  // no tokens are wanted, only the prompt
       sequence.request->times.first_token_s = now_s_;
+      if (sequence.request->embedding) {
+        sequence.request->events.push_back(
+            {.choice = 0, .token = {}, .hidden = {hidden, hidden + dim}});
+        hidden += dim;
+      }
       EndAll(*sequence.request, *sequence.answer.finished());
       continue;
     }

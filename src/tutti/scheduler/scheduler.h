@@ -52,15 +52,20 @@ struct Request {
   int32_t choices = 1;         // answers to the same prompt, which is computed once
   bool ignore_eos = false;     // go on after an end-of-generation token
   TokenIds stop_tokens = {};   // that end an answer besides those
+  // No answer: the hidden state of the prompt's last token (Event::hidden). One choice, and nothing
+  // above but the prompt counts.
+  bool embedding = false;
   Priority priority = Priority::kInteractive;
   // Whom it belongs to: nothing is shared between tenants, and they are served in turns.
   TenantId tenant{};
 };
 
-// A token of a choice, or the end of one. The token that ends an answer comes too.
+// A token of a choice, a hidden state, or the end of a choice. The token that ends an answer comes
+// too.
 struct Event {
   int32_t choice = 0;
-  engine::SampledToken token = {};                      // where `finished` is not set
+  engine::SampledToken token = {};                      // where nothing else is set
+  std::vector<float> hidden = {};                       // [dim]
   std::optional<FinishReason> finished = std::nullopt;  // the choice's last event
   Status error = {};                                    // for kFailed
   bool last = false;                                    // of the request

@@ -230,6 +230,26 @@ TEST_F(SchedulerTest, ChoicesShareThePromptAndDrawWithSeedsOfTheirOwn) {
   EXPECT_EQ(AnswersTo(request)[0].tokens, answers[1].tokens);
 }
 
+TEST_F(SchedulerTest, GivesHiddenStatesOfPrompts) {
+  const auto hidden_of = [&](int32_t size) {
+    Request request = Greedy(Text(size), 5);
+    request.embedding = true;
+    request.choices = 3;
+    const auto stream = Submit(request);
+    Finish();
+    const std::vector<Event> events = stream->Read();
+    EXPECT_EQ(events.size(), 2u);
+    EXPECT_EQ(events.back().finished, FinishReason::kMaxTokens);
+    EXPECT_EQ(stream->progress().usage.generated_tokens, 0);
+    return events.front().hidden;
+  };
+  const std::vector<float> first = hidden_of(300);
+  ASSERT_EQ(first.size(), 1u);
+  EXPECT_EQ(static_cast<TokenId>(first[0]) % 50, engine_->Next(Text(300)));
+  EXPECT_NE(hidden_of(299), first);
+  EXPECT_EQ(hidden_of(300), first) << "from remembered pages";
+}
+
 TEST_F(SchedulerTest, CancelsOneChoiceOfSeveral) {
   Request request = Greedy(Text(20), 8);
   request.choices = 3;

@@ -45,6 +45,7 @@ struct ActiveRequest {
   Usage usage;
   std::deque<Sequence> choices;  // never moves them
   int32_t open_choices = 0;
+  bool embedding = false;
   bool prompt_done = false;
   bool left_queue = false;
   bool changed = false;       // since its reader was told
