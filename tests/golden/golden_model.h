@@ -28,6 +28,7 @@ struct GoldenPrompt {
 
 struct Golden {
   std::vector<GoldenPrompt> prompts;
+  std::vector<float> hidden;  // of prompt 1's last token, behind the last norm
   TokenIds greedy_prompt;
   TokenIds greedy_ids;
   float range = 0;  // of the logits of the longest prompt
@@ -66,6 +67,15 @@ inline Golden ReadGolden(const std::filesystem::path& path) {
     prompt.first = ReadIds(tensors, prefix + ".first").at(0);
     const int64_t size = tensors.at(prefix + ".logits").shape.elements();
     prompt.logits = *tensor::FindVector(tensors, prefix + ".logits", size);
+  }
+  int last = 0;
+  while (tensors.contains("hidden." + std::to_string(last + 1))) ++last;
+  const auto states = tensors.find("hidden." + std::to_string(last));
+  if (states != tensors.end()) {
+    const auto& shape = states->second.shape;
+    golden.hidden = *tensor::FindVector(tensors, states->first, shape.elements());
+    const auto dim = golden.hidden.size() / golden.prompts[1].ids.size();
+    golden.hidden.erase(golden.hidden.begin(), golden.hidden.end() - static_cast<int64_t>(dim));
   }
   golden.greedy_prompt = ReadIds(tensors, "greedy.prompt");
   if (golden.greedy_prompt.empty()) golden.greedy_prompt = golden.prompts[1].ids;

@@ -100,6 +100,20 @@ class GoldenTest : public ::testing::TestWithParam<Case> {
     EXPECT_EQ(engine_->CheckIntegrity(), "");
   }
 
+  void CheckHiddenState() {
+    if (golden_.hidden.empty()) return;
+    const SequenceId sequence = *engine_->NewSequence();
+    const auto result = engine_->Forward({{{.sequence = sequence,
+                                            .tokens = golden_.prompts[1].ids,
+                                            .logits = LogitsWanted::kHidden}}});
+    ASSERT_TRUE(result.ok()) << result.status().message();
+    engine_->EndSequence(sequence);
+    EXPECT_EQ(result->rows, 0);
+    ASSERT_EQ(result->hidden.size(), golden_.hidden.size());
+    for (size_t i = 0; i < golden_.hidden.size(); ++i) {
+      EXPECT_NEAR(result->hidden[i], golden_.hidden[i], 2e-4) << "of the hidden state at " << i;
+    }
+  }
   std::vector<float> Logits(const TokenIds& ids) { return testing::LogitsOf(*engine_, ids); }
 
   Golden golden_;
@@ -123,6 +137,7 @@ TEST_P(GoldenTest, LogitsAndGreedyContinuation) {
       }
     }
   }
+  CheckHiddenState();
   const TokenIds greedy =
       testing::Greedy(*engine_, golden_.greedy_prompt, golden_.greedy_ids.size());
   EXPECT_EQ(greedy, golden_.greedy_ids);
