@@ -149,7 +149,8 @@ function drawSeries(g, shown, rows, x, y, box, stacked, colour) {
   const order = [...Array(count).keys()];
   if (stacked) order.reverse();
   for (const s of order) {
-    const level = (row) => (stacked ? row.slice(0, s + 1).reduce((a, b) => a + (b ?? 0), 0) : row[s]);
+    const sum = (row, end) => row.slice(0, end).reduce((a, b) => a + (b ?? 0), 0);
+    const level = (row) => (stacked ? sum(row, s + 1) : row[s]);
     for (let i = 0; i < rows.length;) {
       if (rows[i][s] === null || rows[i][s] === undefined) { i++; continue; }
       const begin = i;
@@ -162,8 +163,7 @@ function drawSeries(g, shown, rows, x, y, box, stacked, colour) {
       g.lineJoin = 'round';
       g.stroke();
       if (stacked || s === 0) {
-        g.lineTo(x(shown[i - 1].time), box.bottom);
-        g.lineTo(x(shown[begin].time), box.bottom);
+        for (let back = i - 1; back >= begin; back--) g.lineTo(x(shown[back].time), stacked ? y(sum(rows[back], s)) : box.bottom);
         g.globalAlpha = stacked ? .55 : .1;
         g.fill();
         g.globalAlpha = 1;

@@ -69,7 +69,11 @@ function take(answer) {
   if (before && (answer.uptime_s < before.uptime_s || answer.time_s <= before.time_s)) answers = [];
   const sample = between(answers.at(-1), answer);
   answers.push(answer);
-  if (sample) samples.push(sample);
+  if (sample) {
+    // Prompts are rarer than seconds: their share is that of the last ten.
+    sample.prefixFound = between(last(10), answer).prefixFound;
+    samples.push(sample);
+  }
   const from = answer.time_s - KEEP_S;
   while (answers.length && answers[0].time_s < from) answers.shift();
   while (samples.length && samples[0].time < from) samples.shift();
