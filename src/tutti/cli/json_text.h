@@ -5,14 +5,13 @@
 
 #include <span>
 #include <string>
-#include <string_view>
 
 #include "tutti/base/ids.h"
+#include "tutti/base/json_string.h"
 
 namespace tutti::cli {
 
 std::string ToJson(const boost::json::value& value);
-std::string JsonString(std::string_view text);  // quoted; bytes that are not UTF-8 become U+FFFD
 std::string JsonIds(std::span<const TokenId> ids);
 
 }  // namespace tutti::cli

@@ -53,9 +53,10 @@ struct AnswerUsage {
 };
 
 struct AnswerHead {
-  std::string id = {};     // without the API's prefix ("chatcmpl-")
-  int64_t created_s = 0;   // Unix time
-  std::string model = {};  // as the client named it
+  std::string id = {};           // without the API's prefix ("chatcmpl-")
+  int64_t created_s = 0;         // Unix time
+  std::string model = {};        // as the client named it
+  std::string fingerprint = {};  // of server and model: while it is the same, so are seeded answers
   int64_t prompt_tokens = 0;
 };
 

@@ -2,17 +2,42 @@
 // own shape for it (openai_*, anthropic_*).
 #pragma once
 #include <string>
+#include <utility>
+#include <variant>
+
+#include "tutti/base/check.h"
 
 namespace tutti::server {
 
 struct ApiError {
-  int status = 500;  // HTTP
-  // "invalid_request_error", "authentication_error", "rate_limit_error", ...
-  std::string type = {};
+  int status = 500;          // HTTP
+  std::string type = {};     // "invalid_request_error", "rate_limit_error", ...
   std::string message = {};  // cause, limit, actual value, next step
   std::string param = {};    // the field, as a path: "messages[2].content"; empty: null
   std::string code = {};     // "model_not_found", "context_length_exceeded"; empty: null
   double retry_after_s = 0;  // 0: no header
+};
+
+// A T, or the error that the client gets instead.
+template <typename T>
+class [[nodiscard]] ApiResult {
+ public:
+  ApiResult(T value) : result_(std::move(value)) {}         // NOLINT: implicit, for `return value;`
+  ApiResult(ApiError error) : result_(std::move(error)) {}  // NOLINT: implicit
+
+  bool ok() const { return result_.index() == 0; }
+  const ApiError& error() const {
+    TUTTI_CHECK(!ok(), "there is no error");
+    return *std::get_if<ApiError>(&result_);
+  }
+  T& operator*() {
+    TUTTI_CHECK(ok(), error().message);
+    return *std::get_if<T>(&result_);
+  }
+  T* operator->() { return &**this; }
+
+ private:
+  std::variant<T, ApiError> result_;
 };
 
 }  // namespace tutti::server

@@ -39,6 +39,8 @@ struct GenerationRequest {
   // ... or texts (or ids) to continue, each answered `choices` times.
   std::vector<std::variant<std::string, TokenIds>> prompts = {};
   bool echo = false;  // completions: the prompt's text comes before the answer
+  // The conversation's last message is the assistant's and is to be continued.
+  bool continue_last_message = false;
 
   SamplingSpec sampling = {};
   int32_t max_tokens = -1;  // -1: until the answer ends or the context is full

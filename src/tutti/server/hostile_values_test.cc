@@ -1,0 +1,192 @@
+// Every member of every endpoint's request, at any depth, replaced by each of the values that have
+// broken servers: the answer is a request or a 400, and never anything else.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <functional>
+
+#include "tutti/base/utf8.h"
+#include "tutti/server/openai_chat.h"
+#include "tutti/server/openai_completions.h"
+
+namespace tutti::server {
+namespace {
+
+namespace json = boost::json;
+
+struct Endpoint {
+  std::string name;
+  std::function<ApiResult<ApiRequest>(std::string_view)> parse;
+  std::vector<std::string_view> fields;
+  std::string full;  // a good request with every member that matters
+};
+
+std::vector<Endpoint> Endpoints() {
+  const SamplingSpec defaults;
+  return {
+      {"chat", [=](std::string_view body) { return ParseOpenaiChat(body, defaults); },
+       OpenaiChatFields(),
+       R"({"model":"m","messages":[{"role":"system","content":"s"},)"
+       R"({"role":"user","name":"u","content":[{"type":"text","text":"a"}]},)"
+       R"({"role":"assistant","content":null,"refusal":null,"reasoning_content":"r",)"
+       R"("tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]},)"
+       R"({"role":"tool","tool_call_id":"1","content":"x"}],)"
+       R"("temperature":1,"top_p":1,"top_k":5,"min_p":0,"seed":1,"repetition_penalty":1,)"
+       R"("repeat_penalty":1,"repeat_last_n":64,"presence_penalty":0,"frequency_penalty":0,)"
+       R"("logit_bias":{"1":2},"ignore_eos":false,"stop_token_ids":[1],"n":1,"stop":["a"],)"
+       R"("stream":false,"stream_options":{"include_usage":true},"max_tokens":5,)"
+       R"("max_completion_tokens":5,"logprobs":true,"top_logprobs":2,"service_tier":"auto",)"
+       R"("tools":[{"type":"function","function":{"name":"f","description":"d","strict":false,)"
+       R"("parameters":{"type":"object","properties":{}}}}],"tool_choice":"auto",)"
+       R"("parallel_tool_calls":true,"response_format":{"type":"json_schema","json_schema":)"
+       R"({"name":"n","strict":true,"schema":{"type":"object"}}},"structured_outputs":{},)"
+       R"("chat_template_kwargs":{"enable_thinking":true},"reasoning_effort":"low",)"
+       R"("modalities":["text"],"continue_final_message":false})"},
+      {"completions", [=](std::string_view body) { return ParseOpenaiCompletions(body, defaults); },
+       OpenaiCompletionsFields(),
+       R"({"model":"m","prompt":["a",[1,2]],"echo":false,"suffix":"","logprobs":1,"best_of":1,)"
+       R"("n":1,"stop":"x","temperature":1,"max_tokens":5,"response_format":{"type":"text"},)"
+       R"("structured_outputs":{"choice":["a","b"]}})"},
+  };
+}
+
+const std::vector<std::string>& HostileValues() {
+  static const std::vector<std::string> kValues = [] {
+    std::vector<std::string> values = {"-1",
+                                       "0",
+                                       "1",
+                                       "2",
+                                       "-2",
+                                       "2147483647",
+                                       "2147483648",
+                                       "-2147483648",
+                                       "-2147483649",
+                                       "4294967295",
+                                       "4294967296",
+                                       "9223372036854775807",
+                                       "9223372036854775808",
+                                       "-9223372036854775808",
+                                       "-9223372036854775809",
+                                       "18446744073709551615",
+                                       "18446744073709551616",
+                                       "1e308",
+                                       "-1e308",
+                                       "1e-308",
+                                       "1e999",
+                                       "0.1",
+                                       "-0.0",
+                                       "1.5",
+                                       "NaN",
+                                       "Infinity",
+                                       "\"NaN\"",
+                                       "\"\"",
+                                       "\"1\"",
+                                       "\"\\u0000\"",
+                                       "\"\\ud83d\\ude00\"",
+                                       "null",
+                                       "true",
+                                       "false",
+                                       "[]",
+                                       "{}",
+                                       "[null]",
+                                       "[[]]",
+                                       "[{}]",
+                                       "{\"\":null}",
+                                       "{\"a\":{\"b\":[1,{\"c\":null}]}}",
+                                       "[1,\"a\",null,{},[]]",
+                                       "\"\xff\""};
+    values.push_back("\"" + std::string(100000, 'a') + "\"");
+    values.push_back(std::string(60, '[') + std::string(60, ']'));
+    values.push_back(std::string(10000, '[') + std::string(10000, ']'));
+    std::string many = "[0";
+    for (int i = 0; i < 20000; ++i) many += ",0";
+    values.push_back(many + "]");
+    return values;
+  }();
+  return kValues;
+}
+
+// Stands for the hostile value while the document is written, so that values need not be JSON.
+constexpr std::string_view kMark = "HOSTILE";
+
+void CheckAnswer(const Endpoint& endpoint, const std::string& body) {
+  const auto result = endpoint.parse(body);
+  if (result.ok()) return;
+  const ApiError& error = result.error();
+  const std::string shown = body.substr(0, 2000);
+  EXPECT_EQ(error.status, 400) << shown;
+  EXPECT_EQ(error.type, "invalid_request_error") << shown;
+  EXPECT_FALSE(error.message.empty()) << shown;
+  EXPECT_TRUE(IsUtf8(error.message)) << shown;
+  EXPECT_LT(error.message.size(), 1000U) << shown;
+}
+
+int64_t Attack(const Endpoint& endpoint, const json::value& document) {
+  std::string text = json::serialize(document);
+  const std::string mark = "\"" + std::string(kMark) + "\"";
+  const size_t at = text.find(mark);
+  for (const std::string& value : HostileValues()) {
+    CheckAnswer(endpoint, std::string(text).replace(at, mark.size(), value));
+  }
+  return 1;
+}
+
+// Calls Attack with each value below `value` marked in turn; returns how many there were.
+int64_t AttackAll(const Endpoint& endpoint, const json::value& document, json::value& value) {
+  int64_t count = 0;
+  const auto attack = [&](json::value& member) {
+    const json::value kept = member;
+    member = kMark;
+    count += Attack(endpoint, document);
+    member = kept;
+    count += AttackAll(endpoint, document, member);
+  };
+  if (value.is_object()) {
+    for (auto& member : value.get_object()) attack(member.value());
+  } else if (value.is_array()) {
+    for (json::value& element : value.get_array()) attack(element);
+  }
+  return count;
+}
+
+TEST(HostileValues, EveryMemberOfTheFullRequests) {
+  for (const Endpoint& endpoint : Endpoints()) {
+    const auto good = endpoint.parse(endpoint.full);
+    EXPECT_TRUE(good.ok()) << endpoint.name << ": " << good.error().message;
+    json::value document = json::parse(endpoint.full);
+    EXPECT_GT(AttackAll(endpoint, document, document), 10) << endpoint.name;
+  }
+}
+
+TEST(HostileValues, EveryMemberThatATableNames) {
+  for (const Endpoint& endpoint : Endpoints()) {
+    for (const std::string_view field : endpoint.fields) {
+      json::value document = json::parse(endpoint.full);
+      document.get_object()[field] = kMark;
+      Attack(endpoint, document);
+    }
+  }
+}
+
+TEST(HostileValues, NoTableNamesAMemberTwice) {
+  for (const Endpoint& endpoint : Endpoints()) {
+    std::vector<std::string_view> names = endpoint.fields;
+    std::sort(names.begin(), names.end());
+    EXPECT_EQ(std::adjacent_find(names.begin(), names.end()), names.end()) << endpoint.name;
+  }
+}
+
+TEST(HostileValues, BodiesThatAreNoObjects) {
+  for (const Endpoint& endpoint : Endpoints()) {
+    for (const std::string& body : HostileValues()) CheckAnswer(endpoint, body);
+    CheckAnswer(endpoint, "");
+    for (size_t i = 0; i < endpoint.full.size(); ++i) {
+      const auto result = endpoint.parse(std::string_view(endpoint.full).substr(0, i));
+      EXPECT_FALSE(result.ok());
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tutti::server
