@@ -39,6 +39,8 @@ struct EngineOptions {
   // `context`.
   int64_t kv_budget_bytes = 0;
   int64_t kv_tokens = 0;
+  // With both 0: so many sequences of `context`, as far as half of what is available holds them.
+  int32_t kv_contexts = 1;
   // Of keys and values in memory; not set: f32 where `exact`, which goes with f32 only, else the
   // 16-bit type that the machine multiplies faster, bf16 or f16.
   std::optional<KvType> kv_type = {};

@@ -13,6 +13,7 @@ std::unique_ptr<Command> MakeDoctorCommand();
 std::unique_ptr<Command> MakeHelpCommand();
 std::unique_ptr<Command> MakeImatrixCommand();
 std::unique_ptr<Command> MakeInspectCommand();
+std::unique_ptr<Command> MakeLaunchCommand();
 std::unique_ptr<Command> MakeListCommand();
 std::unique_ptr<Command> MakeLogitsCommand();
 std::unique_ptr<Command> MakePerplexityCommand();
@@ -26,6 +27,7 @@ std::span<const CommandEntry> Commands() {
   static constexpr CommandEntry kCommands[] = {
       {"run", "Answer a prompt or continue a text", MakeRunCommand},
       {"chat", "Have a conversation on the terminal", MakeChatCommand},
+      {"launch", "Print or write the settings of a client program", MakeLaunchCommand},
       {"list", "Show the models that are already on this machine", MakeListCommand},
       {"inspect", "Show what a model is and what it needs", MakeInspectCommand},
       {"convert", "Write a model as a GGUF file", MakeConvertCommand},

@@ -67,8 +67,13 @@ Result<MemoryPlan> PlanMemory(const MemoryRequest& request) {
   const int64_t needed = KvPool::BytesForTokens(request.kv_bytes_per_token, plan.context);
   plan.kv_budget_bytes = request.kv_budget_bytes;
   if (plan.kv_budget_bytes == 0) {
-    plan.kv_budget_bytes = KvPool::BytesForTokens(
-        request.kv_bytes_per_token, std::max<int64_t>(plan.context, request.kv_tokens));
+    int64_t tokens = std::max<int64_t>(plan.context, request.kv_tokens);
+    if (request.kv_tokens == 0 && request.kv_contexts > 1) {
+      const int64_t pages = available / 2 / KvPool::PageBytes(request.kv_bytes_per_token);
+      tokens = std::max(tokens, std::min(pages * kPageTokens,
+                                         int64_t{plan.context} * request.kv_contexts));
+    }
+    plan.kv_budget_bytes = KvPool::BytesForTokens(request.kv_bytes_per_token, tokens);
   }
   if (needed > available) return DoesNotFit(request, plan.context, available);
   if (plan.kv_budget_bytes > available) {

@@ -78,6 +78,22 @@ TEST(MemoryPlanTest, BudgetForSeveralSequences) {
   EXPECT_EQ(plan->kv_budget_bytes, 10 * kPage);
 }
 
+TEST(MemoryPlanTest, SeveralContextsTakeUpToHalf) {
+  MemoryRequest request = Request();
+  request.context = 256;  // 8 pages
+  request.available_bytes = 100 * kPage;
+  request.kv_contexts = 4;
+  EXPECT_EQ(PlanMemory(request)->kv_budget_bytes, 32 * kPage);
+  request.kv_contexts = 8;
+  EXPECT_EQ(PlanMemory(request)->kv_budget_bytes, 50 * kPage);
+  request.kv_tokens = 512;  // said so
+  EXPECT_EQ(PlanMemory(request)->kv_budget_bytes, 16 * kPage);
+  request.kv_tokens = 0;
+  request.context = 1024;
+  request.available_bytes = 40 * kPage;  // one needs more than half
+  EXPECT_EQ(PlanMemory(request)->kv_budget_bytes, 32 * kPage);
+}
+
 TEST(MemoryPlanTest, BudgetWithoutContextLimitsTheContext) {
   MemoryRequest request = Request();
   request.kv_budget_bytes = 10 * kPage;

@@ -123,6 +123,7 @@ Status ModelEngine::ReserveMemory(const EngineOptions& options, const os::Topolo
                                      .model_context = spec_.context_length,
                                      .kv_budget_bytes = options.kv_budget_bytes,
                                      .kv_tokens = options.kv_tokens,
+                                     .kv_contexts = options.kv_contexts,
                                      .weight_bytes = weights_.TotalBytes(),
                                      .available_bytes = topology.available_memory_bytes,
                                      .kv_bytes_per_token = per_token}));

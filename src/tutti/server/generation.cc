@@ -271,6 +271,8 @@ void Generation::End() {
   // Whoever waits for news of this client would keep it alive.
   streams_.clear();
   if (parts_.finished) std::exchange(parts_.finished, {})(outcome);
+  // Here and not by whoever lets go of this last: that may be the loop, which the model owns.
+  parts_.host.reset();
 }
 
 Outcome Generation::Bill() const {

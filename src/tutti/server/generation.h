@@ -15,6 +15,7 @@
 // Ownership: it lives until the bill is known; the workers and the model must outlive it.
 // Threads: Start and Tick from any; the rest happens on the workers, one at a time.
 #pragma once
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -73,8 +74,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
   // Ends it, as if the client had gone.
   void Cancel();
 
-  const GenerationRequest& request() const { return parts_.request; }
-  const ModelHost& host() const { return *parts_.host; }
+  // The bill is known; `finished` has been called or is about to be.
+  bool ended() const { return ended_; }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -101,7 +102,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   size_t open_streams_ = 0;
   bool head_sent_ = false;  // of the response
   bool abandoned_ = false;
-  bool ended_ = false;
+  std::atomic<bool> ended_ = false;
   Status error_;  // the first
   std::vector<FinishReason> reasons_;
   Clock::time_point last_sent_ = start_;

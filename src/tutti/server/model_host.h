@@ -42,6 +42,7 @@ class ModelHost {
   const text::Tokenizer& tokenizer() const { return *model_.tokenizer; }
   const SamplingSpec& sampling() const { return model_.sampling; }
   int32_t context() const { return context_; }
+  EngineCosts costs() const { return model_.engine->costs(); }
   // False: the model continues text and knows no roles; conversations become plain text.
   bool has_template() const { return has_template_; }
   // Jinja; of models that have none, the plain one that stands in for it.
