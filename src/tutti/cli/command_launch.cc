@@ -16,7 +16,9 @@ namespace fs = std::filesystem;
 class LaunchCommand final : public Command {
  public:
   void Declare(CLI::App& app) override {
-    app.add_option("CLIENT", client_, "codex, claude, opencode, continue, aider, qwen, openai")
+    app.add_option("CLIENT", client_,
+                   "one of codex claude opencode continue\n"
+                   "aider qwen openai")
         ->required();
     app.add_option("--url", server_.url, "of the server (default http://127.0.0.1:8080)")
         ->type_name("URL");

@@ -70,8 +70,8 @@ Result<MemoryPlan> PlanMemory(const MemoryRequest& request) {
     int64_t tokens = std::max<int64_t>(plan.context, request.kv_tokens);
     if (request.kv_tokens == 0 && request.kv_contexts > 1) {
       const int64_t pages = available / 2 / KvPool::PageBytes(request.kv_bytes_per_token);
-      tokens = std::max(tokens, std::min(pages * kPageTokens,
-                                         int64_t{plan.context} * request.kv_contexts));
+      tokens = std::max(tokens,
+                        std::min(pages * kPageTokens, int64_t{plan.context} * request.kv_contexts));
     }
     plan.kv_budget_bytes = KvPool::BytesForTokens(request.kv_bytes_per_token, tokens);
   }

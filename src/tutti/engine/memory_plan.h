@@ -16,8 +16,8 @@ struct MemoryRequest {
   int64_t kv_budget_bytes = 0;  // 0: kv_tokens, at least one context
   int64_t kv_tokens = 0;
   int32_t kv_contexts = 1;      // without either: so many, as far as half of the memory allows
-  int64_t weight_bytes = 0;                     // that should stay in memory beside it
-  int64_t available_bytes = 0;                  // 0: unknown, taken as enough
+  int64_t weight_bytes = 0;     // that should stay in memory beside it
+  int64_t available_bytes = 0;  // 0: unknown, taken as enough
   std::span<const int64_t> kv_bytes_per_token;  // [layers]
 };
 

@@ -10,7 +10,8 @@
 
 namespace tutti::os {
 
-// `state` is "READY=1", "STOPPING=1", "STATUS=..."; `socket` a path, or "@name" for an abstract one.
+// `state` is "READY=1", "STOPPING=1", "STATUS=..."; `socket` a path, or "@name" for an abstract
+// one.
 Status NotifyServiceManager(const std::string& socket, std::string_view state);
 
 }  // namespace tutti::os
