@@ -33,14 +33,19 @@ StripSource RowsOf(const tensor::WeightView& w, int64_t row) {
 
 // The next slice of a pair in memory: one piece of each of its rows.
 struct NextSlice {
+  static constexpr uintptr_t kLine = 64;
   const std::byte* first_row = nullptr;
   int64_t stride = 0;
   int64_t bytes = 0;
 
   void Prefetch(int64_t begin, int64_t end) const {  // rows
     for (int64_t r = begin; r < end; ++r) {
-      const std::byte* row = first_row + r * stride;
-      for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at);
+      // Every line, also the one that only the last bytes reach.
+      const auto at = reinterpret_cast<uintptr_t>(first_row + r * stride);
+      const uintptr_t end_at = at + static_cast<uintptr_t>(bytes);
+      for (uintptr_t line = at / kLine * kLine; line < end_at; line += kLine) {
+        __builtin_prefetch(reinterpret_cast<const void*>(line));
+      }
     }
     // GCC 12 takes a function of prefetches only for one without effects and drops its calls.
     asm volatile("" ::: "memory");
