@@ -20,6 +20,7 @@ std::unique_ptr<Command> MakePerplexityCommand();
 std::unique_ptr<Command> MakeQuantizeCommand();
 std::unique_ptr<Command> MakeRenderCommand();
 std::unique_ptr<Command> MakeRunCommand();
+std::unique_ptr<Command> MakeServeCommand();
 std::unique_ptr<Command> MakeSynthCommand();
 std::unique_ptr<Command> MakeTokenizeCommand();
 
@@ -27,6 +28,7 @@ std::span<const CommandEntry> Commands() {
   static constexpr CommandEntry kCommands[] = {
       {"run", "Answer a prompt or continue a text", MakeRunCommand},
       {"chat", "Have a conversation on the terminal", MakeChatCommand},
+      {"serve", "Serve models to many users over HTTP", MakeServeCommand},
       {"launch", "Print or write the settings of a client program", MakeLaunchCommand},
       {"list", "Show the models that are already on this machine", MakeListCommand},
       {"inspect", "Show what a model is and what it needs", MakeInspectCommand},

@@ -1,0 +1,236 @@
+// tutti serve [MODEL...]: an inference server for many users, with the APIs of OpenAI and
+// Anthropic.
+#include <CLI/CLI.hpp>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <thread>
+
+#include "tutti/cli/command.h"
+#include "tutti/cli/kernel_report.h"
+#include "tutti/cli/model_loader.h"
+#include "tutti/cli/options.h"
+#include "tutti/cli/size_text.h"
+#include "tutti/os/notify.h"
+#include "tutti/server/http_server.h"
+#include "tutti/server/models.h"
+#include "tutti/server/service.h"
+#include "tutti/server/workers.h"
+
+namespace tutti::cli {
+namespace {
+
+using server::HostedModel;
+using server::ModelSource;
+
+constexpr int kWorkers = 4;
+constexpr int kContexts = 16;
+
+// "NAME=MODEL", or a model under its own name.
+struct ServedName {
+  std::string name;
+  std::string model;
+};
+
+ServedName NameOf(const std::string& argument) {
+  const size_t equals = argument.find('=');
+  std::error_code error;
+  if (equals != std::string::npos && !std::filesystem::exists(argument, error)) {
+    return {argument.substr(0, equals), argument.substr(equals + 1)};
+  }
+  return {"", argument};
+}
+
+// What signals say, for a thread that waits for nothing else. They must be blocked before any
+// other thread exists.
+class Signals {
+ public:
+  Signals() {
+    sigemptyset(&set_);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set_, signal);
+    pthread_sigmask(SIG_BLOCK, &set_, &before_);
+  }
+  Signals(const Signals&) = delete;
+  Signals& operator=(const Signals&) = delete;
+  ~Signals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+  // 0 where none came in time.
+  int Wait(std::chrono::milliseconds timeout) const {
+    const timespec time{.tv_sec = timeout.count() / 1000,
+                        .tv_nsec = timeout.count() % 1000 * 1'000'000};
+    const int signal = sigtimedwait(&set_, nullptr, &time);
+    return signal > 0 ? signal : 0;
+  }
+
+ private:
+  sigset_t set_ = {};
+  sigset_t before_ = {};
+};
+
+class ServeCommand final : public Command {
+ public:
+  void Declare(CLI::App& app) override {
+    app.add_option("MODEL", arguments_,
+                   "files, folders or names, or NAME=MODEL; else the model inside");
+    app.add_option("--host", http_.host, "address to listen at (default 127.0.0.1)")
+        ->type_name("HOST");
+    app.add_option("--port", http_.port, "0: any that is free (default 8080)")
+        ->type_name("N")
+        ->check(Between(0, 65535));
+    model_.DeclareEngine(app);
+    app.add_option("--kv-memory", kv_memory_mib_,
+                   "MiB for keys and values of all users (default: for 16\n"
+                   "texts of full length, as far as half of the memory goes)")
+        ->type_name("N")
+        ->check(Between(1, INT32_MAX));
+    app.add_option("--max-running", scheduler_.max_running,
+                   "answers computed in turns, at most (default 256)")
+        ->type_name("N")
+        ->check(Between(1, 4096));
+    app.add_option("--max-queue", scheduler_.max_queued_requests,
+                   "requests that may wait before 429 (default 1024)")
+        ->type_name("N")
+        ->check(Between(1, 1 << 20));
+    app.add_option("--max-models", models_.max_loaded, "models in memory at once (default: all)")
+        ->type_name("N")
+        ->check(Between(1, 1024));
+    app.add_option("--unload-after", models_.unload_after_s,
+                   "seconds after which an idle model is unloaded")
+        ->type_name("S")
+        ->check(NumberBetween(1, 1e9));
+    app.add_option("--drain", drain_s_, "seconds that running answers get at the end (default 300)")
+        ->type_name("S")
+        ->check(NumberBetween(0, 1e6));
+    app.footer("SIGTERM or Ctrl-C: no new requests, running ones end; again: at once.");
+  }
+
+  Status Run(Console& console) override {
+    WarnOfSlowKernels(console);
+    const Signals signals;
+    if (kv_memory_mib_ > 0) {
+      model_.engine.kv_budget_bytes = kv_memory_mib_ << 20;
+    } else {
+      model_.engine.kv_contexts = kContexts;
+    }
+    scheduler_.max_step_tokens = std::max(scheduler_.max_step_tokens, scheduler_.max_running);
+    models_.scheduler = scheduler_;
+    if (arguments_.empty()) arguments_.emplace_back(kEmbeddedName);
+    TUTTI_ASSIGN_OR_RETURN(std::vector<ModelSource> sources, Sources());
+    server::Models models(std::move(sources), models_);
+    // What does not fit is said now, not to the first client.
+    TUTTI_ASSIGN_OR_RETURN(const auto first, models.Get(models.names().front()));
+    SayMemory(console, *first);
+    server::Workers workers(kWorkers);
+    server::Service service(models, workers, {.version = TUTTI_VERSION});
+    TUTTI_ASSIGN_OR_RETURN(
+        auto http,
+        server::HttpServer::Create(http_, [&service](std::shared_ptr<server::Exchange> exchange) {
+          const std::string& path = exchange->request().path;
+          if (path == "/v1/chat/completions") return service.ChatCompletions(exchange);
+          if (path == "/v1/completions") return service.Completions(exchange);
+          if (path == "/metrics") return service.MetricsText(exchange);
+          if (path == "/v1/models") return service.ListModels(exchange);
+          service.Health(exchange);
+        }));
+    service.StartTicking();
+    std::thread transport([&] { http->Run(); });
+    for (const std::string& address : http->addresses()) {
+      console.Say("tutti: http://{}  (Ctrl-C ends)", address);
+    }
+    Notify("READY=1");
+    const bool forced = WaitForEnd(signals, service, console);
+    Notify("STOPPING=1");
+    if (forced) {
+      http->Stop();
+    } else {
+      http->Drain(std::chrono::seconds(5));
+    }
+    transport.join();
+    workers.Stop();
+    return forced ? InterruptedError() : Status();
+  }
+
+ private:
+  Result<std::vector<ModelSource>> Sources() {
+    std::vector<ModelSource> sources;
+    for (const std::string& argument : arguments_) {
+      const ServedName served = NameOf(argument);
+      TUTTI_ASSIGN_OR_RETURN(const ModelChoice choice, ChooseModel(served.model));
+      std::string name = served.name.empty() ? choice.name : served.name;
+      ModelSource source{.name = name, .aliases = {}, .load = [this, model = served.model] {
+                           return Load(model);
+                         }};
+      if (served.name.empty() && name.ends_with(".gguf")) {
+        source.aliases.push_back(name);
+        source.name.resize(name.size() - std::string_view(".gguf").size());
+      }
+      for (const ModelSource& other : sources) {
+        if (other.name != source.name) continue;
+        return UsageError("two models are called '{}': give one another name, NAME={}", source.name,
+                          served.model);
+      }
+      sources.push_back(std::move(source));
+    }
+    return sources;
+  }
+
+  Result<HostedModel> Load(const std::string& name) const {
+    TUTTI_ASSIGN_OR_RETURN(LoadedModel loaded, LoadModel(name, model_.engine));
+    TUTTI_RETURN_IF_ERROR(loaded.tokenizer_status);
+    return HostedModel{.engine = std::move(loaded.engine),
+                       .tokenizer = std::move(loaded.tokenizer),
+                       .sampling = {}};
+  }
+
+  static void SayMemory(Console& console, const server::ModelHost& host) {
+    const EngineCosts costs = host.costs();
+    const int64_t tokens =
+        costs.kv_bytes_per_token > 0 ? costs.kv_budget_bytes / costs.kv_bytes_per_token : 0;
+    console.Say("tutti: {}: weights {}, keys and values {} for {} tokens ({} texts of {})",
+                host.name(), SizeText(static_cast<uint64_t>(costs.weight_bytes)),
+                SizeText(static_cast<uint64_t>(costs.kv_budget_bytes)), tokens,
+                tokens / std::max(host.context(), 1), host.context());
+  }
+
+  // Until a signal, and then until the running answers have ended or there is no more time. True
+  // where they are to be broken off.
+  bool WaitForEnd(const Signals& signals, server::Service& service, Console& console) const {
+    while (true) {
+      const int signal = signals.Wait(std::chrono::hours(1));
+      if (signal == SIGINT || signal == SIGTERM) break;
+    }
+    service.Drain();
+    if (service.running() > 0) {
+      console.Say("tutti: {} answers are still running; again to break them off",
+                  service.running());
+    }
+    const auto deadline =
+        std::chrono::steady_clock::now() + std::chrono::duration<double>(drain_s_);
+    while (service.running() > 0 && std::chrono::steady_clock::now() < deadline) {
+      const int signal = signals.Wait(std::chrono::milliseconds(50));
+      if (signal == SIGINT || signal == SIGTERM) return true;
+    }
+    return false;
+  }
+
+  // Nobody to tell is no error.
+  static void Notify(std::string_view state) {
+    const auto socket = GetEnvironment("NOTIFY_SOCKET");
+    if (socket) (void)os::NotifyServiceManager(*socket, state);
+  }
+
+  std::vector<std::string> arguments_;
+  ModelOptions model_;
+  server::HttpOptions http_;
+  scheduler::SchedulerOptions scheduler_;
+  server::ModelsOptions models_;
+  int64_t kv_memory_mib_ = 0;
+  double drain_s_ = 300;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> MakeServeCommand() { return std::make_unique<ServeCommand>(); }
+
+}  // namespace tutti::cli

@@ -1,0 +1,181 @@
+#include "tutti/server/service.h"
+
+#include <cmath>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "tutti/server/json_writer.h"
+#include "tutti/server/openai_chat.h"
+#include "tutti/server/openai_completions.h"
+#include "tutti/server/openai_error.h"
+
+namespace tutti::server {
+namespace {
+
+uint64_t RandomBits() {
+  thread_local std::random_device device;
+  return uint64_t{device()} << 32 | device();
+}
+
+std::string NewId() { return fmt::format("{:016x}{:08x}", RandomBits(), RandomBits() >> 32); }
+
+HttpResponse Json(std::string body, int status = 200) {
+  return {
+      .status = status, .headers = {{"content-type", "application/json"}}, .body = std::move(body)};
+}
+
+}  // namespace
+
+Service::Service(Models& models, Workers& workers, ServiceOptions options)
+    : models_(models), workers_(workers), options_(std::move(options)) {}
+
+void Service::ChatCompletions(const Request& exchange) {
+  static constexpr Dialect kChat = {"/v1/chat/completions", ParseOpenaiChat, OpenaiErrorBody};
+  Generate(kChat, exchange);
+}
+
+void Service::Completions(const Request& exchange) {
+  static constexpr Dialect kCompletions = {"/v1/completions", ParseOpenaiCompletions,
+                                           OpenaiErrorBody};
+  Generate(kCompletions, exchange);
+}
+
+void Service::Generate(const Dialect& dialect, const Request& exchange) {
+  workers_.Post([this, &dialect, exchange] { RunGeneration(dialect, exchange); });
+}
+
+void Service::RunGeneration(const Dialect& dialect, const Request& exchange) {
+  SamplingSpec defaults = options_.sampling;
+  defaults.seed = RandomBits();
+  ApiResult<ApiRequest> parsed = dialect.parse(exchange->request().body, defaults);
+  if (!parsed.ok()) return Refuse(dialect, exchange, parsed.error());
+  GenerationRequest& request = parsed->generation;
+  metrics_.UnknownFields(request.unknown_fields);
+  auto host = models_.Get(request.model);
+  if (!host.ok()) {
+    ApiError error = ErrorOf(host.status());
+    if (error.status == 404) {
+      error.param = "model";
+      error.code = "model_not_found";
+    }
+    return Refuse(dialect, exchange, error);
+  }
+  const uint64_t key = next_generation_++;
+  GenerationParts parts{.host = *host,
+                        .request = std::move(request),
+                        .writer = std::move(parsed->writer),
+                        .exchange = exchange,
+                        .workers = &workers_,
+                        .tenant = TenantId{},
+                        .id = NewId(),
+                        .headers = {},
+                        .error_body = dialect.error_body,
+                        .finished = {}};
+  for (const std::string& warning : parts.request.warnings) {
+    parts.headers.push_back({"warning", "299 - \"" + warning + "\""});
+  }
+  parts.finished = [this, key, &dialect, name = (*host)->name()](const Outcome& outcome) {
+    metrics_.Finished(name, outcome);
+    metrics_.Answered(dialect.route, outcome.kind == OutcomeKind::kComplete    ? 200
+                                     : outcome.kind == OutcomeKind::kAbandoned ? 499
+                                                                               : 500);
+    const std::lock_guard lock(mutex_);
+    generations_.erase(key);
+  };
+  std::shared_ptr<Generation> generation;
+  const auto error = Generation::Start(std::move(parts), &generation);
+  if (error) return Refuse(dialect, exchange, *error);
+  Keep(key, std::move(generation));
+}
+
+void Service::Keep(uint64_t key, std::shared_ptr<Generation> generation) {
+  const std::lock_guard lock(mutex_);
+  if (!generation->ended()) generations_[key] = std::move(generation);
+}
+
+void Service::Refuse(const Dialect& dialect, const Request& exchange, const ApiError& error) {
+  HttpResponse response = Json(dialect.error_body(error), error.status);
+  if (error.retry_after_s > 0) {
+    response.headers.push_back(
+        {"retry-after", fmt::format("{:.0f}", std::ceil(error.retry_after_s))});
+    response.headers.push_back(
+        {"retry-after-ms", fmt::format("{:.0f}", std::ceil(error.retry_after_s * 1000))});
+  }
+  Respond(dialect.route, exchange, std::move(response));
+}
+
+void Service::Respond(std::string_view route, const Request& exchange, HttpResponse response) {
+  metrics_.Answered(route, response.status);
+  exchange->Respond(std::move(response));
+}
+
+void Service::ListModels(const Request& exchange) {
+  JsonWriter json;
+  json.Object().Text("object", "list").List("data");
+  for (const std::string& name : models_.names()) {
+    json.Object()
+        .Text("id", name)
+        .Text("object", "model")
+        .Int("created", models_.created_s())
+        .Text("owned_by", "tutti")
+        .Close();
+  }
+  json.Close().Close();
+  Respond("/v1/models", exchange, Json(json.Take()));
+}
+
+void Service::Health(const Request& exchange) {
+  Respond("/health", exchange, Json(R"({"status":"ok"})"));
+}
+
+void Service::Ready(const Request& exchange) {
+  Respond("/ready", exchange,
+          draining_ ? Json(R"({"status":"draining"})", 503) : Json(R"({"status":"ready"})"));
+}
+
+void Service::Version(const Request& exchange) {
+  JsonWriter json;
+  json.Object().Text("version", options_.version).Close();
+  Respond("/version", exchange, Json(json.Take()));
+}
+
+void Service::MetricsText(const Request& exchange) {
+  std::vector<ModelGauges> gauges;
+  for (const auto& host : models_.Loaded()) {
+    gauges.push_back({host->name(), host->scheduler().statistics()});
+  }
+  HttpResponse response;
+  response.headers = {{"content-type", "text/plain; version=0.0.4; charset=utf-8"}};
+  response.body = metrics_.Text(gauges, 0);
+  Respond("/metrics", exchange, std::move(response));
+}
+
+void Service::StartTicking() {
+  workers_.PostAfter(1, [this] {
+    Tick();
+    StartTicking();
+  });
+}
+
+void Service::Tick() {
+  std::vector<std::shared_ptr<Generation>> generations;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& entry : generations_) generations.push_back(entry.second);
+  }
+  for (const auto& generation : generations) generation->Tick(options_.quiet_s);
+  models_.Sweep();
+}
+
+void Service::Drain() {
+  draining_ = true;
+  models_.Drain();
+}
+
+int64_t Service::running() const {
+  const std::lock_guard lock(mutex_);
+  return std::ssize(generations_);
+}
+
+}  // namespace tutti::server

@@ -1,0 +1,80 @@
+// What the routes do: requests in, answers of the models out.
+//
+// Handlers return at once; the work happens on the workers. Errors go to the client in the shape of
+// the API that it speaks.
+//
+// Ownership: the models, the workers and whatever else is given must outlive the service, and the
+// workers must be stopped before it goes.
+// Threads: any.
+#pragma once
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "tutti/server/api_request.h"
+#include "tutti/server/generation.h"
+#include "tutti/server/http.h"
+#include "tutti/server/metrics.h"
+#include "tutti/server/models.h"
+#include "tutti/server/workers.h"
+
+namespace tutti::server {
+
+struct ServiceOptions {
+  SamplingSpec sampling = {};  // where a request says nothing
+  // A client that waits hears something at least this often.
+  double quiet_s = 8;
+  std::string version;
+};
+
+class Service {
+ public:
+  Service(Models& models, Workers& workers, ServiceOptions options);
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  using Request = std::shared_ptr<Exchange>;
+  void ChatCompletions(const Request& exchange);
+  void Completions(const Request& exchange);
+
+  void ListModels(const Request& exchange);
+  void Health(const Request& exchange);
+  void Ready(const Request& exchange);
+  void Version(const Request& exchange);
+  void MetricsText(const Request& exchange);
+
+  // Signs of life to those who wait, models that nobody uses; by the workers, every second.
+  void StartTicking();
+  // Not ready from now on; new requests are refused with 503.
+  void Drain();
+  int64_t running() const;
+
+ private:
+  // What an API does its own way.
+  struct Dialect {
+    std::string_view route;
+    ApiResult<ApiRequest> (*parse)(std::string_view body, const SamplingSpec& defaults);
+    std::string (*error_body)(const ApiError& error);
+  };
+  void Generate(const Dialect& dialect, const Request& exchange);
+  void RunGeneration(const Dialect& dialect, const Request& exchange);
+  void Keep(uint64_t key, std::shared_ptr<Generation> generation);
+  void Refuse(const Dialect& dialect, const Request& exchange, const ApiError& error);
+  void Respond(std::string_view route, const Request& exchange, HttpResponse response);
+  void Tick();
+
+  Models& models_;
+  Workers& workers_;
+  const ServiceOptions options_;
+  Metrics metrics_;
+  std::atomic<bool> draining_ = false;
+  std::atomic<uint64_t> next_generation_ = 0;
+  mutable std::mutex mutex_;
+  // Those that run keep themselves alive here; by an id of their own.
+  std::map<uint64_t, std::shared_ptr<Generation>> generations_;
+};
+
+}  // namespace tutti::server
