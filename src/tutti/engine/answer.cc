@@ -43,6 +43,7 @@ std::optional<FinishReason> Answer::WhyFinished() const {
   const TokenId id = tokens_.back();
   if (Contains(spec_.ends, id)) return FinishReason::kEndOfGeneration;
   if (Contains(spec_.stop_tokens, id)) return FinishReason::kStop;
+  if (spec_.constraint && spec_.constraint->Ended()) return FinishReason::kStop;
   if (spec_.max_tokens >= 0 && generated() >= spec_.max_tokens) return FinishReason::kMaxTokens;
   // The last token would have to be computed for the next one.
   if (std::ssize(tokens_) > context_) return FinishReason::kContextFull;
@@ -51,8 +52,12 @@ std::optional<FinishReason> Answer::WhyFinished() const {
 
 Result<SampledToken> Answer::Next(std::span<const float> logits) {
   TUTTI_CHECK(!finished_, "an answer goes on after its end");
-  TUTTI_ASSIGN_OR_RETURN(SampledToken token, sampler_.Sample(logits, tokens_));
+  TokenConstraint* const constraint = spec_.constraint.get();
+  std::optional<std::span<const uint32_t>> allowed;
+  if (constraint != nullptr) allowed = constraint->Allowed();
+  TUTTI_ASSIGN_OR_RETURN(SampledToken token, sampler_.Sample(logits, tokens_, allowed));
   tokens_.push_back(token.id);
+  if (constraint != nullptr) constraint->Accept(token.id);
   finished_ = WhyFinished();
   return token;
 }

@@ -7,6 +7,7 @@
 // Errors: Create as CheckPrompt and Sampler::Create; Next as Sampler::Sample.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -16,6 +17,7 @@
 #include "tutti/engine/sampler.h"
 #include "tutti/spec/finish_reason.h"
 #include "tutti/spec/sampling_spec.h"
+#include "tutti/spec/token_constraint.h"
 
 namespace tutti::engine {
 
@@ -28,6 +30,9 @@ struct AnswerSpec {
   int32_t max_tokens = -1;    // -1: until the answer ends or the context is full
   TokenIds ends = {};         // of generation: kEndOfGeneration
   TokenIds stop_tokens = {};  // kStop
+  // What the answer must obey; null: nothing. Where only its end may follow the answer ends, with
+  // kStop and a last token that belongs to it.
+  std::unique_ptr<TokenConstraint> constraint = nullptr;
 };
 
 class Answer {

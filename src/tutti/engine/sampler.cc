@@ -14,6 +14,10 @@ Status CheckRange(std::string_view name, double value, double low, double high) 
   return UsageError("{} is {}, it must be between {} and {}", name, value, low, high);
 }
 
+bool IsAllowed(std::span<const uint32_t> mask, size_t id) {
+  return id / 32 < mask.size() && (mask[id / 32] >> (id % 32) & 1) != 0;
+}
+
 Status CheckSpec(const SamplingSpec& spec, int32_t vocab_size) {
   // Wide bounds: they keep the arithmetic finite, not the taste good.
   constexpr double kLargestPenalty = 100;
@@ -150,7 +154,8 @@ void Sampler::AddLogprobs(std::span<const float> logits, SampledToken& token) co
 }
 
 Result<SampledToken> Sampler::Sample(std::span<const float> logits,
-                                     std::span<const TokenId> history) {
+                                     std::span<const TokenId> history,
+                                     std::optional<std::span<const uint32_t>> allowed) {
   if (logits.size() != static_cast<size_t>(vocab_size_)) {
     return Error(StatusCode::kInternal, "{} logits for a vocabulary of {} tokens", logits.size(),
                  vocab_size_);
@@ -164,7 +169,8 @@ Result<SampledToken> Sampler::Sample(std::span<const float> logits,
           "arithmetic; try --exact",
           i, logits[i]);
     }
-    candidates_[i] = {logits[i], static_cast<TokenId>(i)};
+    const bool is_possible = !allowed || IsAllowed(*allowed, i);
+    candidates_[i] = {is_possible ? logits[i] : -INFINITY, static_cast<TokenId>(i)};
   }
   for (const auto& [id, bias] : spec_.logit_bias) {
     candidates_[static_cast<size_t>(id)].value += bias;
@@ -174,7 +180,8 @@ Result<SampledToken> Sampler::Sample(std::span<const float> logits,
       candidates_.begin(), candidates_.end(),
       [](const Candidate& a, const Candidate& b) { return a.value < b.value; });  // first: lower id
   if (best->value == -INFINITY) {
-    return DataError("no token is possible: every logit is -infinity");
+    return DataError("no token is possible: {} logit is -infinity",
+                     allowed ? "every allowed token's" : "every");
   }
   SampledToken token;
   token.id = best->id;

@@ -1,6 +1,7 @@
 // From logits to the next token.
 //
-// The steps, each over what the one before left:
+// Where a mask says which tokens may come, the others are as if their logits were -infinity, in all
+// steps. The steps, each over what the one before left:
 //   1. logit_bias is added
 //   2. repetition penalty (Keskar et al., CTRL, arXiv 1909.05858), then presence and frequency
 //      penalty, for the tokens in the last `penalty_window` of the history (prompt included)
@@ -14,9 +15,10 @@
 //
 // Threads: one sampler per sequence, one call at a time.
 // Errors: kUsage from Create for a spec out of range. Sample answers kData for NaN and +infinity
-// and for logits that are all -infinity (a single -infinity only excludes its token); the sampler
-// is then as before.
+// and where no token is left whose logit is more than -infinity; the sampler is then as before.
 #pragma once
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -44,8 +46,10 @@ class Sampler {
   static Result<Sampler> Create(SamplingSpec spec, int32_t vocab_size);
 
   // `logits` is [vocab_size]; `history` is the sequence so far, oldest first. Ids outside the
-  // vocabulary in it are ignored.
-  Result<SampledToken> Sample(std::span<const float> logits, std::span<const TokenId> history);
+  // vocabulary in it are ignored. `allowed` is a mask as TokenConstraint::Allowed has it; tokens
+  // beyond it are not allowed. Logprobs are those of the model, whatever is allowed.
+  Result<SampledToken> Sample(std::span<const float> logits, std::span<const TokenId> history,
+                              std::optional<std::span<const uint32_t>> allowed = std::nullopt);
 
   const SamplingSpec& spec() const { return spec_; }
 

@@ -250,5 +250,56 @@ TEST(Sampler, RefusesSpecsOutOfRange) {
   EXPECT_FALSE(refused([](SamplingSpec&) {}));
 }
 
+TEST(SamplerTest, OnlyAllowedTokensCome) {
+  const std::vector<float> logits = {5, 4, 3, 2, 1};
+  const std::vector<uint32_t> allowed = {0b11000};
+  Sampler greedy = Sampler::Create(Plain(0), 5).value();
+  EXPECT_EQ(greedy.Sample(logits, {}, allowed).value().id, 3);
+  for (const bool filtered : {false, true}) {
+    SamplingSpec spec = Plain(1);
+    if (filtered) spec.top_k = 3, spec.top_p = 0.999f, spec.min_p = 0.01f;
+    Sampler sampler = Sampler::Create(spec, 5).value();
+    std::map<TokenId, int> counts;
+    for (int i = 0; i < 2000; ++i) ++counts[sampler.Sample(logits, {}, allowed).value().id];
+    EXPECT_EQ(counts.size(), 2u);
+    EXPECT_NEAR(counts[3], 2000 / (1 + std::exp(-1)), 100);
+    EXPECT_GT(counts[4], 0);
+  }
+}
+
+TEST(SamplerTest, MasksMayBeShorterThanTheVocabulary) {
+  const std::vector<float> logits(40, 1.0f);
+  const std::vector<uint32_t> allowed = {1u << 31};
+  Sampler sampler = Sampler::Create(Plain(1), 40).value();
+  EXPECT_EQ(sampler.Sample(logits, {}, allowed).value().id, 31);
+  const std::vector<uint32_t> nothing = {0};
+  const auto none = sampler.Sample(logits, {}, nothing);
+  ASSERT_FALSE(none.ok());
+  EXPECT_EQ(none.status().code(), StatusCode::kData);
+  EXPECT_THAT(none.status().message(), HasSubstr("allowed"));
+}
+
+TEST(SamplerTest, LogprobsAreTheModelsWhateverIsAllowed) {
+  SamplingSpec spec = Plain(0);
+  spec.logprobs = 2;
+  Sampler sampler = Sampler::Create(spec, 3).value();
+  const std::vector<uint32_t> allowed = {0b100};
+  const SampledToken token = sampler.Sample(Logs({0.5, 0.3, 0.2}), {}, allowed).value();
+  EXPECT_EQ(token.id, 2);
+  EXPECT_NEAR(token.logprob, std::log(0.2), 1e-5);
+  EXPECT_EQ(token.best[0].id, 0);
+  EXPECT_EQ(token.best[1].id, 1);
+}
+
+TEST(SamplerTest, BiasAndPenaltiesBringNothingForbiddenBack) {
+  SamplingSpec spec = Plain(0);
+  spec.logit_bias = {{0, 100.0f}};
+  spec.repetition_penalty = 2;
+  spec.presence_penalty = -50;
+  Sampler sampler = Sampler::Create(spec, 3).value();
+  const std::vector<uint32_t> allowed = {0b110};
+  EXPECT_EQ(sampler.Sample(std::vector<float>{9, 1, 2}, TokenIds{0}, allowed).value().id, 2);
+}
+
 }  // namespace
 }  // namespace tutti::engine

@@ -83,7 +83,9 @@ Result<std::unique_ptr<Stream>> Loop::Submit(Request request, std::function<void
     engine::AnswerSpec spec{.sampling = request.sampling,
                             .max_tokens = request.max_tokens,
                             .ends = {},
-                            .stop_tokens = request.stop_tokens};
+                            .stop_tokens = request.stop_tokens,
+                            .constraint = {}};
+    if (request.constraint) spec.constraint = request.constraint->Clone();
     spec.sampling.seed += static_cast<uint64_t>(i);
     if (!request.ignore_eos) spec.ends = options_.end_of_generation;
     auto answer = engine::Answer::Create(engine_, request.prompt, std::move(spec));

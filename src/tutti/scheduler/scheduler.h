@@ -40,6 +40,7 @@
 #include "tutti/engine/sampler.h"
 #include "tutti/spec/finish_reason.h"
 #include "tutti/spec/sampling_spec.h"
+#include "tutti/spec/token_constraint.h"
 
 namespace tutti::scheduler {
 
@@ -52,6 +53,9 @@ struct Request {
   int32_t choices = 1;         // answers to the same prompt, which is computed once
   bool ignore_eos = false;     // go on after an end-of-generation token
   TokenIds stop_tokens = {};   // that end an answer besides those
+  // What each choice must obey, cloned for it; null: nothing. Shared: the caller may use it for
+  // other requests.
+  std::shared_ptr<const TokenConstraint> constraint = nullptr;
   // No answer: the hidden state of the prompt's last token (Event::hidden). One choice, and nothing
   // above but the prompt counts.
   bool embedding = false;

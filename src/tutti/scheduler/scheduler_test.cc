@@ -514,5 +514,70 @@ TEST(SchedulerThreadsTest, UsersOnManyThreads) {
   EXPECT_EQ(scheduler->statistics().submitted, 100);
 }
 
+// `count` tokens between 10 and 19, in the order that `first` says, then the end: token 3, or
+// nothing where `open` is not set.
+class CountedTokens final : public TokenConstraint {
+ public:
+  CountedTokens(int count, bool open) : count_(count), open_(open) {}
+  std::unique_ptr<TokenConstraint> Clone() const override {
+    return std::make_unique<CountedTokens>(*this);
+  }
+  std::span<const uint32_t> Allowed() override {
+    mask_ = {count_ > 0 ? 0x3FFu << 10 : 1u << 3, 0};
+    return mask_;
+  }
+  void Accept(TokenId token) override {
+    if (token == 3) open_ = false;
+    if (token >= 10) --count_;
+  }
+  bool Ended() const override { return count_ == 0 && !open_; }
+
+ private:
+  int count_;
+  bool open_;
+  std::array<uint32_t, 2> mask_ = {};
+};
+
+TEST_F(SchedulerTest, ConstraintsChooseAndEndAnswers) {
+  for (const float temperature : {0.0f, 1.0f}) {
+    for (const bool ignore_eos : {false, true}) {
+      for (const bool open : {false, true}) {
+        Start({.end_of_generation = {3}});
+        Request request = Greedy(Text(40), 30);
+        request.sampling.temperature = temperature;
+        request.choices = 3;
+        request.ignore_eos = ignore_eos;
+        request.constraint = std::make_shared<CountedTokens>(5, open);
+        const auto answers = AnswersTo(request);
+        ASSERT_EQ(answers.size(), 3u);
+        for (const Answer& answer : answers) {
+          ASSERT_EQ(answer.tokens.size(), open ? 6u : 5u);
+          for (size_t i = 0; i < 5; ++i) {
+            EXPECT_GE(answer.tokens[i], 10);
+            EXPECT_LT(answer.tokens[i], 20);
+          }
+          if (open) {
+            EXPECT_EQ(answer.tokens[5], 3);
+          }
+          EXPECT_EQ(answer.finished,
+                    open && !ignore_eos ? FinishReason::kEndOfGeneration : FinishReason::kStop);
+        }
+      }
+    }
+  }
+}
+
+TEST_F(SchedulerTest, ConstrainedAnswersAreTheSameBesideOthers) {
+  Request request = Greedy(Text(40), 30);
+  request.constraint = std::make_shared<CountedTokens>(20, false);
+  const auto alone = AnswersTo(request);
+  Start({});
+  std::vector<std::unique_ptr<Stream>> others;
+  for (int i = 0; i < 5; ++i) others.push_back(Submit(Greedy(Text(30 + i, i), 25)));
+  const auto beside = AnswersTo(request);
+  EXPECT_EQ(alone[0].tokens, beside[0].tokens);
+  EXPECT_EQ(beside[0].finished, FinishReason::kStop);
+}
+
 }  // namespace
 }  // namespace tutti::scheduler

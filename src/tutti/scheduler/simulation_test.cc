@@ -189,10 +189,11 @@ class World {
     engine::AnswerSpec spec{.sampling = request.sampling,
                             .max_tokens = request.max_tokens,
                             .ends = {},
-                            .stop_tokens = request.stop_tokens};
+                            .stop_tokens = request.stop_tokens,
+                            .constraint = {}};
     spec.sampling.seed += choice;
     if (!request.ignore_eos) spec.ends = options_.end_of_generation;
-    auto answer = engine::Answer::Create(*engine_, request.prompt, spec).value();
+    auto answer = engine::Answer::Create(*engine_, request.prompt, std::move(spec)).value();
     while (!answer.finished()) {
       std::vector<float> logits(kVocabulary, 0.0f);
       logits[static_cast<size_t>(engine_->Next(answer.tokens()))] = 10;

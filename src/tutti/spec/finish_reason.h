@@ -9,7 +9,7 @@ namespace tutti {
 
 enum class FinishReason : uint8_t {
   kEndOfGeneration,  // the model's own end
-  kStop,             // a stop string or a stop token of the request
+  kStop,             // a stop string or a stop token of the request, or its grammar is complete
   kMaxTokens,
   kContextFull,
   kInterrupted,  // by the user, or whoever asked

@@ -3,7 +3,8 @@
 // Made by text/ (from a JSON schema, an expression, a grammar), asked by the sampler. One object
 // follows one answer: Allowed, then Accept with the token that was chosen, and so on.
 //
-// Threads: one at a time. Errors: none; at least one token is always allowed.
+// Threads: one at a time, but any may Clone one that nobody changes. Errors: none; until the answer
+// has ended at least one token is allowed, unless nothing ends an answer in this vocabulary.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -23,6 +24,8 @@ class TokenConstraint {
   virtual std::span<const uint32_t> Allowed() = 0;
   // A token that Allowed had allowed.
   virtual void Accept(TokenId token) = 0;
+  // Nothing may follow: a token that ends answers came, or nothing else would be possible.
+  virtual bool Ended() const = 0;
 };
 
 }  // namespace tutti
