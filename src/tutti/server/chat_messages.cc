@@ -8,11 +8,6 @@
 namespace tutti::server {
 namespace {
 
-bool IsJsonObject(std::string_view text) {
-  const auto value = ParseJson(text);
-  return value.ok() && value->is_object();
-}
-
 void MergeLeadingSystem(std::vector<ChatMessage>& messages) {
   size_t count = 0;
   while (count < messages.size() && messages[count].role == "system") ++count;
@@ -37,20 +32,20 @@ void WriteCalls(JsonWriter& writer, const std::vector<MessageToolCall>& calls) {
   writer.List("tool_calls");
   for (const MessageToolCall& call : calls) {
     writer.Object().Text("id", call.id).Text("type", "function").Object("function");
-    writer.Text("name", call.name);
-    if (call.arguments.empty()) {
-      writer.Raw("arguments", "{}");
-    } else if (IsJsonObject(call.arguments)) {
-      writer.Raw("arguments", call.arguments);
-    } else {
-      writer.Object("arguments").Text("raw_arguments", call.arguments).Close();
-    }
+    writer.Text("name", call.name).Raw("arguments", ArgumentsObject(call.arguments));
     writer.Close().Close();
   }
   writer.Close();
 }
 
 }  // namespace
+
+std::string ArgumentsObject(std::string_view arguments) {
+  if (arguments.empty()) return "{}";
+  const auto value = ParseJson(arguments);
+  if (value.ok() && value->is_object()) return std::string(arguments);
+  return JsonWriter().Object().Text("raw_arguments", arguments).Close().Take();
+}
 
 void AppendText(std::optional<std::string>& content, std::string_view text) {
   if (content) {

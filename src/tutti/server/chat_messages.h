@@ -15,7 +15,7 @@ namespace tutti::server {
 struct MessageToolCall {
   std::string id;
   std::string name;
-  std::string arguments;  // JSON text; what is no object becomes {"raw_arguments": text}
+  std::string arguments;  // JSON text, see ArgumentsObject
 };
 
 struct ChatMessage {
@@ -33,7 +33,11 @@ struct ToolDefinition {
   std::string description;
 };
 
-// Of the last text in `content` and one that follows it.
+// The arguments of a call as a JSON object, whatever a model or a client wrote: what is none
+// becomes {"raw_arguments": text}.
+std::string ArgumentsObject(std::string_view arguments);
+
+// Puts a text behind what is there, on a new line.
 void AppendText(std::optional<std::string>& content, std::string_view text);
 
 // Makes the conversation's messages. System messages at the beginning become one, and answers of

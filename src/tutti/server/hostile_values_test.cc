@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "tutti/base/utf8.h"
+#include "tutti/server/anthropic_messages.h"
 #include "tutti/server/openai_chat.h"
 #include "tutti/server/openai_completions.h"
 
@@ -48,6 +49,18 @@ std::vector<Endpoint> Endpoints() {
        R"({"model":"m","prompt":["a",[1,2]],"echo":false,"suffix":"","logprobs":1,"best_of":1,)"
        R"("n":1,"stop":"x","temperature":1,"max_tokens":5,"response_format":{"type":"text"},)"
        R"("structured_outputs":{"choice":["a","b"]}})"},
+      {"messages", [=](std::string_view body) { return ParseAnthropicMessages(body, defaults); },
+       AnthropicMessagesFields(),
+       R"({"model":"m","max_tokens":5,"system":[{"type":"text","text":"s","cache_control":{}}],)"
+       R"("messages":[{"role":"user","content":"a"},{"role":"assistant","content":[)"
+       R"({"type":"thinking","thinking":"t","signature":"s"},{"type":"text","text":"b"},)"
+       R"({"type":"tool_use","id":"1","name":"f","input":{"a":1}}]},{"role":"user","content":[)"
+       R"({"type":"tool_result","tool_use_id":"1","is_error":false,"content":[)"
+       R"({"type":"text","text":"r"}]}]}],"tools":[{"name":"f","description":"d",)"
+       R"("input_schema":{"type":"object"}}],"tool_choice":{"type":"auto",)"
+       R"("disable_parallel_tool_use":true},"thinking":{"type":"enabled","budget_tokens":1024},)"
+       R"("stop_sequences":["x"],"stream":true,"temperature":1,)"
+       R"("output_config":{"effort":"high","format":{"type":"json_schema","schema":{}}}})"},
   };
 }
 
