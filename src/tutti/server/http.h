@@ -10,11 +10,24 @@
 #include <string_view>
 #include <vector>
 
+#include "tutti/engine.h"
+
 namespace tutti::server {
+
+class KeyLimits;
+struct Route;
 
 struct Header {
   std::string name;  // of requests in lower case
   std::string value;
+};
+
+// Who asks, as far as a key tells.
+struct Caller {
+  std::string name;  // of the key; empty without one
+  TenantId tenant{};
+  std::shared_ptr<KeyLimits> limits;  // shared by all requests of the key; null: none
+  std::shared_ptr<void> permit;       // one of the key's places while the request lives
 };
 
 struct HttpRequest {
@@ -25,6 +38,11 @@ struct HttpRequest {
   std::string body = {};  // whole, within the limit of the route
   std::string remote_address;
   std::string id;  // the client's x-request-id where it is printable and short, else a new one
+
+  // From the front door (front_door.h), if there is one:
+  const Route* route = nullptr;
+  std::vector<std::string> parameters;  // what the route's pattern leaves open
+  Caller caller;
 
   // The first header of this name (in lower case), empty where there is none.
   std::string_view Find(std::string_view name) const;

@@ -37,6 +37,7 @@ struct HttpConnection::Request {
   size_t body_limit = 0;
   size_t counted_bytes = 0;  // of the body, in HttpCounters::body_bytes
   std::string id;
+  std::vector<Header> headers;           // of the response, from admission
   std::shared_ptr<ResponseQueue> queue;  // shared with whoever answers
   bool head_sent = false;
   bool chunked_answer = false;
@@ -150,13 +151,14 @@ void HttpConnection::BeginRequest(RequestHead head) {
   request.id = request_->id;
   close_after_ = !request_->head.keep_alive;
 
-  Admission admission{environment_.options.limits.body_bytes, {}};
+  Admission admission{.body_limit_bytes = environment_.options.limits.body_bytes};
   if (environment_.options.admit) admission = environment_.options.admit(request);
   const bool has_body = request_->head.chunked || request_->head.content_length > 0;
-  if (admission.refusal) {
-    environment_.counters->Count(HttpEvent::kNotAdmitted);
+  request_->headers = std::move(admission.headers);
+  if (admission.answer) {
+    if (admission.answer->status >= 400) environment_.counters->Count(HttpEvent::kNotAdmitted);
     close_after_ |= has_body;  // which nobody will read
-    return Answer(std::move(*admission.refusal));
+    return Answer(std::move(*admission.answer));
   }
   request_->body_limit =
       std::min(admission.body_limit_bytes, environment_.options.limits.body_bytes);
@@ -239,7 +241,7 @@ void HttpConnection::Answer(HttpResponse response) {
   framing.keep_alive_s = static_cast<int>(environment_.options.keep_alive.count() / 1000);
   framing.id = request_->id;
   framing.date = environment_.date;
-  AppendHead(response, {}, framing, &output_);
+  AppendHead(response, request_->headers, framing, &output_);
   if (!framing.head_only && HasBody(response.status)) output_ += response.body;
   ended_ = true;
 }
@@ -273,7 +275,9 @@ void HttpConnection::TakeOutput() {
     framing.keep_alive_s = static_cast<int>(environment_.options.keep_alive.count() / 1000);
     framing.id = request_->id;
     framing.date = environment_.date;
-    AppendHead(*output.head, output.more_headers, framing, &output_);
+    std::move(output.more_headers.begin(), output.more_headers.end(),
+              std::back_inserter(request_->headers));
+    AppendHead(*output.head, request_->headers, framing, &output_);
     request_->has_answer_body = !framing.head_only && HasBody(output.head->status);
     request_->chunked_answer = IsChunked(output.head->status, framing);
     output.body.insert(0, output.head->body);

@@ -254,7 +254,13 @@ bool HeadParser::Parse(std::string_view input, RequestHead* head, HttpRefusal* r
         *refusal = BadRequest("a line feed without a carriage return");
         return true;
       }
-      first_line_ended_ = true;
+      if (!first_line_ended_) {
+        // HTTP/0.9 has no more than this line: its client waits for an answer.
+        first_line_ended_ = true;
+        RequestHead unused;
+        *refusal = ParseRequestLine(input.substr(skip, scanned_ - 1 - skip), limits_, &unused);
+        if (refusal->status != 0) return true;
+      }
       if (scanned_ >= skip + 3 && input.substr(scanned_ - 3, 4) == "\r\n\r\n") {
         *head = {};
         head->size_bytes = scanned_ + 1;

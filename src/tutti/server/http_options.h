@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tutti/server/http.h"
 #include "tutti/server/http_framing.h"
@@ -17,8 +18,9 @@ namespace tutti::server {
 
 // What is decided when the headers are there and before a byte of the body is taken.
 struct Admission {
-  size_t body_limit_bytes = 0;          // never more than HttpLimits::body_bytes
-  std::optional<HttpResponse> refusal;  // sent instead of calling the handler
+  size_t body_limit_bytes = 0;              // never more than HttpLimits::body_bytes
+  std::vector<Header> headers = {};         // added to the response, whoever gives it
+  std::optional<HttpResponse> answer = {};  // sent instead of calling the handler
 };
 
 struct HttpOptions {
@@ -37,9 +39,9 @@ struct HttpOptions {
   size_t bodies_bytes = 512 * 1024 * 1024;  // of all requests that are being read or answered
   int threads = 1;
 
-  // Called on a thread of the server with everything but the body. Unset: all is admitted, with
-  // the limit of `limits`.
-  std::function<Admission(const HttpRequest&)> admit;
+  // Called on a thread of the server with everything but the body; may note in the request what it
+  // found out. Unset: all is admitted, with the limit of `limits`.
+  std::function<Admission(HttpRequest&)> admit;
 };
 
 enum class HttpEvent : uint8_t {

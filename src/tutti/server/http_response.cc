@@ -4,11 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
-#include <boost/json/value.hpp>
 #include <chrono>
 #include <utility>
+
+#include "tutti/server/openai_error.h"
 
 namespace tutti::server {
 namespace {
@@ -136,15 +135,14 @@ std::string HttpDate(int64_t unix_s) {
 }
 
 HttpResponse RefusalResponse(const HttpRefusal& refusal) {
-  boost::json::object error;
-  error["message"] = refusal.message;
-  error["type"] = refusal.status < 500 ? "invalid_request_error" : "server_error";
-  error["param"] = nullptr;
-  error["code"] = boost::json::string_view(refusal.code.data(), refusal.code.size());
   HttpResponse response;
   response.status = refusal.status;
   response.headers.push_back({"content-type", "application/json"});
-  response.body = boost::json::serialize(boost::json::object{{"error", std::move(error)}});
+  response.body =
+      OpenaiErrorBody({.status = refusal.status,
+                       .type = refusal.status < 500 ? "invalid_request_error" : "server_error",
+                       .message = refusal.message,
+                       .code = std::string(refusal.code)});
   return response;
 }
 

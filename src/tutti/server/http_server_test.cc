@@ -318,15 +318,16 @@ TEST(HttpServerTest, GivesUpASlowReaderAndNobodyElse) {
   EXPECT_GE(written, 256 * 1024);
   EXPECT_TRUE(other_exchange->Write("still here"));
   EXPECT_THAT(other.ReadUntil("still here"), EndsWith("still here"));
+  slow.ReadAll();
   EXPECT_EQ(server.Count(HttpEvent::kSlowReader), 1);
 }
 
 TEST(HttpServerTest, RefusesBodiesBeforeReadingThem) {
   HttpOptions options;
   options.limits.body_bytes = 10;
-  options.admit = [](const HttpRequest& request) {
-    Admission admission{1000, {}};
-    if (request.path == "/closed") admission.refusal = HttpResponse{401, {}, "no"};
+  options.admit = [](HttpRequest& request) {
+    Admission admission{.body_limit_bytes = 1000};
+    if (request.path == "/closed") admission.answer = HttpResponse{401, {}, "no"};
     return admission;
   };
   TestServer server(options);
