@@ -8,7 +8,7 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 option(TUTTI_WERROR "Treat warnings as errors" ON)
 option(TUTTI_FUZZ "Build the libFuzzer targets (needs clang)" OFF)
 option(TUTTI_BUILD_TESTS "Build the tests" ON)
-option(TUTTI_CLI "Build the program, not only the library" ON)
+option(TUTTI_CLI "Build the program and its server, not only the library" ON)
 set(TUTTI_SANITIZE "" CACHE STRING "Sanitizers, for example address,undefined or thread")
 set(TUTTI_SHARED_DIR "${CMAKE_SOURCE_DIR}/../shared" CACHE PATH
     "Oracles and corpora that are not part of the repository; tests that need them skip loudly without")

@@ -2,12 +2,12 @@
 # Sourced by ./tutti, ./test and .ci/run.
 
 packages_build=(g++ cmake ninja-build pkg-config libhwy-dev libboost1.81-dev libboost-json1.81-dev
-  libfmt-dev libcli11-dev libedit-dev)
+  libfmt-dev libcli11-dev libedit-dev libssl-dev)
 packages_test=(libgtest-dev libgmock-dev clang-format-14 python3 python3-venv python3-pip xz-utils)
 packages_qemu=(qemu-user g++-aarch64-linux-gnu g++-riscv64-linux-gnu googletest)
 # Of the other architecture, for tools/make_sysroot.sh.
 packages_arm64=(libhwy-dev libboost1.81-dev libboost-json1.81-dev libfmt-dev libcli11-dev libedit-dev
-  libgtest-dev libgmock-dev)
+  libssl-dev libgtest-dev libgmock-dev)
 packages_more=(clang-14 libclang-rt-14-dev libbenchmark-dev)
 
 # ensure_packages PACKAGE...: installs those that are missing; says what to do where it cannot.
