@@ -34,6 +34,10 @@ class Grammar;  // grammar_compiled.h
 enum class JsonRoot : uint8_t { kAny, kObject };
 
 Result<std::shared_ptr<const Grammar>> CompileJson(JsonRoot root);
+// A regular expression (grammar_regex.h says which) that the whole text matches.
+Result<std::shared_ptr<const Grammar>> CompileRegex(std::string_view pattern);
+// A grammar in llama.cpp's notation (grammar_ebnf.cc); the text is one of its rule "root".
+Result<std::shared_ptr<const Grammar>> CompileEbnf(std::string_view grammar);
 
 // What answers of one grammar have learnt about one vocabulary.
 class GrammarMasks {

@@ -119,7 +119,10 @@ GrammarStates::Situation GrammarStates::SituationOf(std::span<const Place> place
               .work = 1,
               .hash = hash,
               .next = {}};
-  for (const Place& place : places) added.work += automaton_->node(place.node).moves;
+  for (const Place& place : places) {
+    added.work += automaton_->node(place.node).moves;
+    added.work += frames_[static_cast<size_t>(place.frame)].count;
+  }
   situations_.push_back(std::move(added));
   places_.insert(places_.end(), places.begin(), places.end());
   situation_table_.Insert(hash, id);
@@ -157,7 +160,11 @@ void GrammarStates::AddReturn(Place back) {
     returns_.push_back({kEnd, kBottom});
   } else {
     const auto places = PlacesOf(frames_[static_cast<size_t>(back.frame)]);
-    returns_.insert(returns_.end(), places.begin(), places.end());
+    if (places.size() > kTailMax) {  // copied from frame to frame they would become ever more
+      returns_.push_back(back);
+    } else {
+      returns_.insert(returns_.end(), places.begin(), places.end());
+    }
   }
 }
 
@@ -178,15 +185,15 @@ GrammarStates::Situation GrammarStates::Close() {
   met_.Clear();
   found_.clear();
   accepts_ = false;
-  while (true) {
-    while (!open_.empty()) {
-      const Place place = open_.back();
-      open_.pop_back();
-      Visit(place);
-    }
-    if (pending_.empty()) break;
-    EnterNext();
+  size_t visits = 0;
+  while (!open_.empty() || !pending_.empty()) {
+    if (++visits > kPlacesMax && !found_.empty()) break;
+    if (open_.empty()) EnterNext();
+    const Place place = open_.back();
+    open_.pop_back();
+    Visit(place);
   }
+  pending_.clear();
   Order(found_);
   return SituationOf(found_, accepts_);
 }

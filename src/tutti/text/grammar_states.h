@@ -8,7 +8,8 @@
 // what comes after, so lists written by recursion do not grow.
 //
 // More than kPlacesMax places at once are not followed: the first ones, in an order that depends on
-// the grammar and the text only, are kept. What is then allowed still obeys the grammar.
+// the grammar and the text only, are kept, at least one. What is then allowed still obeys the
+// grammar and can be completed.
 //
 // Ownership: a value; the automaton must live as long. Threads: one at a time. Errors: none.
 #pragma once
@@ -41,7 +42,7 @@ class GrammarStates {
   bool Accepts(Situation s) const { return situations_[static_cast<size_t>(s)].accepts; }
   // More text may follow.
   bool GoesOn(Situation s) const { return situations_[static_cast<size_t>(s)].count > 0; }
-  // What computing the next situation takes, in moves to look at.
+  // What computing the next situation takes, in moves and returns to look at.
   int64_t Work(Situation s) const { return situations_[static_cast<size_t>(s)].work; }
   size_t situations() const { return situations_.size(); }
   size_t size_bytes() const;
@@ -53,6 +54,7 @@ class GrammarStates {
   // kEnd in kBottom: the whole text may end.
   static constexpr int32_t kEnd = -1;
   static constexpr int32_t kBottom = 0;
+  static constexpr size_t kTailMax = 16;
   struct Place {
     int32_t node = 0;
     int32_t frame = 0;
