@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -26,6 +27,9 @@ struct Admission {
 struct HttpOptions {
   std::string host = "127.0.0.1";  // a name or an address; every address of a name is bound
   uint16_t port = 8080;            // 0: any that is free
+  // PEM files, both or none (http_tls.h).
+  std::filesystem::path tls_certificate;
+  std::filesystem::path tls_key;
 
   HttpLimits limits;
   std::chrono::milliseconds head_timeout{15'000};   // from its first byte, or from connecting

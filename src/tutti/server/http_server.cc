@@ -19,6 +19,7 @@
 
 #include "tutti/server/http_connection.h"
 #include "tutti/server/http_response.h"
+#include "tutti/server/http_tls.h"
 
 namespace tutti::server {
 namespace {
@@ -100,9 +101,11 @@ class Worker : public std::enable_shared_from_this<Worker> {
   void Run() { context_.run(); }
 
   // The remaining ones on the worker's thread only.
-  void Add(tcp::socket socket, std::string address, std::string limited_address) {
+  void Add(tcp::socket socket, std::string address, std::string limited_address,
+           const TlsContext* tls) {
     const uint64_t number = ++last_number_;
-    auto stream = MakePlainStream(socket.native_handle());
+    const int fd = socket.native_handle();
+    auto stream = tls == nullptr ? MakePlainStream(fd) : tls->MakeStream(fd);
     const auto [entry, added] = connections_.try_emplace(
         number, number, std::move(socket), std::move(stream), std::move(address),
         std::move(limited_address), &environment_, Now());
@@ -323,6 +326,19 @@ class HttpServer::Impl {
     return {};
   }
 
+  Status LoadTls() {
+    if (options_.tls_certificate.empty() != options_.tls_key.empty()) {
+      return UsageError("TLS needs both a certificate and its key");
+    }
+    if (options_.tls_key.empty()) return {};
+    TUTTI_ASSIGN_OR_RETURN(tls_, TlsContext::Load(options_.tls_certificate, options_.tls_key));
+    return {};
+  }
+  Status ReloadTls() {
+    if (tls_ == nullptr) return UsageError("this server has no certificate");
+    return tls_->Reload();
+  }
+
   uint16_t port() const { return bound_.front().port(); }
   const std::vector<tcp::endpoint>& bound() const { return bound_; }
   const HttpCounters& counters() const { return counters_; }
@@ -462,9 +478,9 @@ class HttpServer::Impl {
     setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytes,
                sizeof(kUnsentBytes));
     asio::post(worker.context(),
-               [&worker, socket = std::move(socket), address = Text(remote.address()),
-                limited = std::move(limited)]() mutable {
-                 worker.Add(std::move(socket), std::move(address), std::move(limited));
+               [&worker, tls = tls_.get(), socket = std::move(socket),
+                address = Text(remote.address()), limited = std::move(limited)]() mutable {
+                 worker.Add(std::move(socket), std::move(address), std::move(limited), tls);
                });
     return true;
   }
@@ -472,6 +488,7 @@ class HttpServer::Impl {
   HttpOptions options_;
   HttpCounters counters_;
   std::shared_ptr<AddressBook> addresses_;  // shared with the workers
+  std::unique_ptr<TlsContext> tls_;         // null: plain
   std::atomic<int> undrained_;
   std::vector<std::shared_ptr<Worker>> workers_;  // shared with the wakes of exchanges
   std::vector<Acceptor> acceptors_;
@@ -488,6 +505,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Create(HttpOptions options, Http
     return UsageError("a server has 1 to 64 threads, not {}", options.threads);
   }
   auto impl = std::make_unique<Impl>(std::move(options), std::move(handler));
+  TUTTI_RETURN_IF_ERROR(impl->LoadTls());
   TUTTI_RETURN_IF_ERROR(impl->Bind());
   return std::make_unique<HttpServer>(std::move(impl));
 }
@@ -505,6 +523,7 @@ std::vector<std::string> HttpServer::addresses() const {
 void HttpServer::Run() { impl_->Run(); }
 void HttpServer::Drain(std::chrono::milliseconds limit) { impl_->Drain(limit); }
 void HttpServer::Stop() { impl_->Stop(); }
+Status HttpServer::ReloadTls() { return impl_->ReloadTls(); }
 const HttpCounters& HttpServer::counters() const { return impl_->counters(); }
 
 }  // namespace tutti::server

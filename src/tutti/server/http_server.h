@@ -41,6 +41,10 @@ class HttpServer {
   // Breaks everything off.
   void Stop();
 
+  // Certificate and key are read again, for connections that begin from now on. On an error
+  // nothing changes; kUsage where the server speaks no TLS.
+  Status ReloadTls();
+
   const HttpCounters& counters() const;
 
  private:
