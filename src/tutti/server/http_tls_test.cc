@@ -172,11 +172,11 @@ TEST_F(HttpTlsTest, AnswersThroughTls) {
 }
 
 TEST_F(HttpTlsTest, SpeaksHttp11Only) {
-  using namespace std::string_view_literals;
   Write(Certificate("one"));
   Serve();
-  EXPECT_EQ(TlsClient(server_->port(), "\x02h2\x08http/1.1"sv).protocol(), "http/1.1");
-  EXPECT_FALSE(TlsClient(server_->port(), "\x02h2"sv).connected());
+  EXPECT_EQ(TlsClient(server_->port(), std::string_view("\x02h2\x08http/1.1")).protocol(),
+            "http/1.1");
+  EXPECT_FALSE(TlsClient(server_->port(), std::string_view("\x02h2")).connected());
   EXPECT_TRUE(TlsClient(server_->port()).connected());
 }
 
