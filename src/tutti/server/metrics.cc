@@ -141,15 +141,14 @@ void Metrics::UnknownFields(int64_t count) {
   unknown_fields_ += count;
 }
 
-double Metrics::MeanFirstTokenSeconds() const {
+Metrics::FirstTokens Metrics::first_tokens() const {
   const std::lock_guard lock(mutex_);
-  double sum = 0;
-  int64_t count = 0;
-  for (const auto& [name, model] : models_) {
-    sum += model.histograms[kFirstToken].sum();
-    count += model.histograms[kFirstToken].count();
+  FirstTokens all;
+  for (const auto& entry : models_) {
+    all.count += entry.second.histograms[kFirstToken].count();
+    all.sum_s += entry.second.histograms[kFirstToken].sum();
   }
-  return count > 0 ? sum / static_cast<double>(count) : 0;
+  return all;
 }
 
 void Metrics::AppendCounters(const std::map<std::string, OfModel>& models, std::string& text) {

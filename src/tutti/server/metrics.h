@@ -54,8 +54,12 @@ class Metrics {
   void UnknownFields(int64_t count);
 
   std::string Text(const std::vector<ModelGauges>& gauges, int64_t connections) const;
-  // The mean time to the first token of the requests so far; 0 before the first.
-  double MeanFirstTokenSeconds() const;
+  // Times to the first token, of all models.
+  struct FirstTokens {
+    int64_t count = 0;
+    double sum_s = 0;
+  };
+  FirstTokens first_tokens() const;
 
  private:
   struct OfModel {

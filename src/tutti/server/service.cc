@@ -25,10 +25,14 @@ HttpResponse Json(std::string body, int status = 200) {
       .status = status, .headers = {{"content-type", "application/json"}}, .body = std::move(body)};
 }
 
+double UnixSeconds() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
 }  // namespace
 
 Service::Service(Models& models, Workers& workers, ServiceOptions options)
-    : models_(models), workers_(workers), options_(std::move(options)) {}
+    : models_(models), workers_(workers), options_(std::move(options)), start_s_(UnixSeconds()) {}
 
 void Service::ChatCompletions(const Request& exchange) {
   static constexpr Dialect kChat = {"/v1/chat/completions", ParseOpenaiChat, OpenaiErrorBody};
@@ -149,6 +153,51 @@ void Service::MetricsText(const Request& exchange) {
   response.headers = {{"content-type", "text/plain; version=0.0.4; charset=utf-8"}};
   response.body = metrics_.Text(gauges, 0);
   Respond("/metrics", exchange, std::move(response));
+}
+
+void Service::Live(const Request& exchange) {
+  scheduler::Statistics sum;
+  JsonWriter json;
+  const double now_s = UnixSeconds();
+  json.Object().Number("time_s", now_s).Number("uptime_s", now_s - start_s_).List("models");
+  for (const auto& host : models_.Loaded()) {
+    json.Text(host->name());
+    const scheduler::Statistics one = host->scheduler().statistics();
+    sum.submitted += one.submitted;
+    sum.running += one.running;
+    sum.waiting += one.waiting;
+    sum.queued_requests += one.queued_requests;
+    sum.queued_prompt_tokens += one.queued_prompt_tokens;
+    sum.steps += one.steps;
+    sum.usage.prompt_tokens += one.usage.prompt_tokens;
+    sum.usage.cached_tokens += one.usage.cached_tokens;
+    sum.usage.generated_tokens += one.usage.generated_tokens;
+    sum.pages.total += one.pages.total;
+    sum.pages.free += one.pages.free;
+    sum.pages.idle += one.pages.idle;
+  }
+  const Metrics::FirstTokens first = metrics_.first_tokens();
+  json.Close()
+      .Int("requests_total", sum.submitted)
+      .Int("running", sum.running)
+      .Int("waiting", sum.waiting)
+      .Int("queued_requests", sum.queued_requests)
+      .Int("queued_prompt_tokens", sum.queued_prompt_tokens)
+      .Int("steps", sum.steps)
+      .Int("generated_tokens", sum.usage.generated_tokens)
+      .Int("computed_prompt_tokens", sum.usage.prompt_tokens - sum.usage.cached_tokens);
+  json.Object("pages")
+      .Int("total", sum.pages.total)
+      .Int("free", sum.pages.free)
+      .Int("idle", sum.pages.idle)
+      .Close();
+  json.Object("prefix")
+      .Int("asked_tokens", sum.usage.prompt_tokens)
+      .Int("found_tokens", sum.usage.cached_tokens)
+      .Close();
+  json.Object("first_token").Int("count", first.count).Number("sum_s", first.sum_s).Close();
+  json.Null("experts").Close();
+  Respond("/v1/live", exchange, Json(json.Take()));
 }
 
 void Service::StartTicking() {

@@ -45,6 +45,7 @@ class Service {
   void Ready(const Request& exchange);
   void Version(const Request& exchange);
   void MetricsText(const Request& exchange);
+  void Live(const Request& exchange);
 
   // Signs of life to those who wait, models that nobody uses; by the workers, every second.
   void StartTicking();
@@ -69,6 +70,7 @@ class Service {
   Models& models_;
   Workers& workers_;
   const ServiceOptions options_;
+  const double start_s_;  // Unix time
   Metrics metrics_;
   std::atomic<bool> draining_ = false;
   std::atomic<uint64_t> next_generation_ = 0;
