@@ -89,8 +89,18 @@ std::optional<ApiError> Generation::Encode(std::vector<TokenIds>& prompts) const
   return std::nullopt;
 }
 
+std::optional<ApiError> Generation::Constrain(
+    std::shared_ptr<const TokenConstraint>& constraint) const {
+  auto made = parts_.host->Constraint(parts_.request.format);
+  if (!made.ok()) return BadRequest(made.status().message(), "response_format");
+  constraint = std::move(made).value();
+  return std::nullopt;
+}
+
 std::optional<ApiError> Generation::Submit(std::vector<TokenIds> prompts) {
   const GenerationRequest& wanted = parts_.request;
+  std::shared_ptr<const TokenConstraint> constraint;
+  if (auto error = Constrain(constraint)) return error;
   for (TokenIds& prompt : prompts) {
     if (wanted.echo) echoes_.push_back(parts_.host->tokenizer().Decode(prompt, false));
     scheduler::Request request{.prompt = std::move(prompt),
@@ -99,6 +109,7 @@ std::optional<ApiError> Generation::Submit(std::vector<TokenIds> prompts) {
                                .choices = wanted.choices,
                                .ignore_eos = wanted.ignore_eos,
                                .stop_tokens = wanted.stop_tokens,
+                               .constraint = constraint,
                                .priority = wanted.batch_priority
                                                ? scheduler::Priority::kBatch
                                                : scheduler::Priority::kInteractive,

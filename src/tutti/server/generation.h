@@ -80,6 +80,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
  private:
   using Clock = std::chrono::steady_clock;
   std::optional<ApiError> Encode(std::vector<TokenIds>& prompts) const;
+  std::optional<ApiError> Constrain(std::shared_ptr<const TokenConstraint>& constraint) const;
   std::optional<ApiError> Submit(std::vector<TokenIds> prompts);
   void Begin();
   void Wake();

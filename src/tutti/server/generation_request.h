@@ -29,6 +29,7 @@ enum class OutputKind : uint8_t { kFree, kJson, kJsonSchema, kRegex, kGrammar };
 struct OutputFormat {
   OutputKind kind = OutputKind::kFree;
   std::string source = {};  // the schema, the expression or the EBNF grammar
+  friend bool operator==(const OutputFormat&, const OutputFormat&) = default;
 };
 
 struct GenerationRequest {

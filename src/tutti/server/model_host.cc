@@ -14,7 +14,10 @@ constexpr std::string_view kPlainTemplate =
 }  // namespace
 
 ModelHost::ModelHost(Private, std::string name, HostedModel model)
-    : name_(std::move(name)), model_(std::move(model)), context_(model_.engine->context()) {
+    : name_(std::move(name)),
+      model_(std::move(model)),
+      context_(model_.engine->context()),
+      constraints_(*model_.tokenizer, model_.engine->spec().vocab_size) {
   const VocabSpec& vocab = tokenizer().spec();
   ends_ = vocab.Ends();
   has_template_ = !vocab.chat_template.empty();

@@ -13,6 +13,7 @@
 
 #include "tutti/engine.h"
 #include "tutti/scheduler/scheduler.h"
+#include "tutti/server/constraints.h"
 #include "tutti/spec/sampling_spec.h"
 #include "tutti/text/chat_template.h"
 #include "tutti/text/conversation.h"
@@ -55,6 +56,10 @@ class ModelHost {
   // The ids of a conversation or of a text that goes on.
   Result<TokenIds> Prompt(const text::Conversation& conversation) const;
   TokenIds Prompt(std::string_view text) const;
+  // What its answers must obey; null for free text.
+  Result<std::shared_ptr<const TokenConstraint>> Constraint(const OutputFormat& format) {
+    return constraints_.For(format);
+  }
 
  private:
   const std::string name_;
@@ -64,6 +69,7 @@ class ModelHost {
   bool has_template_ = false;
   std::string template_source_;
   std::optional<text::ChatTemplate> template_;
+  Constraints constraints_;
   std::unique_ptr<scheduler::Scheduler> scheduler_;
   std::thread loop_;
 };
