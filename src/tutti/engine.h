@@ -4,7 +4,7 @@
 // them and the mathematics.
 //
 // Ownership: an Engine owns the mapped weights, the memory of its sequences and its threads.
-// Threads: one call at a time; results are values and may go anywhere.
+// Threads: one call at a time, but for expert_tokens; results are values and may go anywhere.
 // Errors: kNotFound, kData, kUnsupported from Load; kResource where a sequence would exceed the
 // context or the memory budget: the batch is then refused whole and every sequence is as before.
 #pragma once
@@ -182,6 +182,10 @@ class Engine {
   // Records where the time goes, from StartProfile to StopProfile. Costs a little time itself.
   virtual void StartProfile() = 0;
   virtual StepProfile StopProfile() = 0;
+
+  // How many tokens each expert was given since the start, [layers][experts]; layers without
+  // experts are empty. From any thread, also while others compute.
+  virtual std::vector<std::vector<int64_t>> expert_tokens() const { return {}; }
 
   // Is the accounting of the sequences' memory consistent? Says what is not; for tests and idle
   // moments.

@@ -53,6 +53,9 @@ class ModelEngine : public Engine {
   }
   Result<StepResult> Forward(const Batch& batch) override;
   Status ExtendWithNoise(SequenceId id, int32_t tokens) override;
+  std::vector<std::vector<int64_t>> expert_tokens() const override {
+    return transformer_->ExpertTokens();
+  }
   void StartProfile() override;
   StepProfile StopProfile() override;
   std::string CheckIntegrity() const override { return sequences_->CheckIntegrity(); }

@@ -49,6 +49,8 @@ struct LayerContext {
   const Step& step;
   Scratch& scratch;
   kernels::KernelContext& kernels;
+  // Counters, [experts] of this layer: only this thread adds, others may look with atomic_ref.
+  std::span<int64_t> expert_tokens = {};
 
   int64_t rows() const { return step.rows(); }
 };

@@ -4,6 +4,7 @@
 //   tokens grouped by expert, experts computed, sums weighed, and
 //   the shared experts as one more, gated or not                     kernels/moe.h
 #include <algorithm>
+#include <atomic>
 #include <vector>
 
 #include "tutti/kernels/activation.h"
@@ -28,6 +29,15 @@ void CountExperts(const LayerContext& c, const MoeWeights& w) {
     bytes += e.gate.ReadBytes() + e.up.ReadBytes() + e.down.ReadBytes();
   }
   c.kernels.profile->AddExperts(experts, bytes);
+}
+
+void CountTokens(const LayerContext& c) {
+  const kernels::Routes& routes = c.scratch.routes;
+  for (int64_t i = 0; i < routes.tokens * routes.slots; ++i) {
+    const auto id = static_cast<size_t>(routes.experts[static_cast<size_t>(i)]);
+    std::atomic_ref<int64_t> count(c.expert_tokens[id]);
+    count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
 }
 
 // What MoeExperts computes, with every product by itself, so that an observer sees its input.
@@ -84,6 +94,7 @@ void MoeFeedForward(const LayerContext& c, const MoeWeights& w, const float* x, 
     if (spec.shared_gate) kernels::SigmoidInPlace({shared_gate, static_cast<size_t>(rows)});
     kernels::Route(spec, logits, rows, DataOrNull(w.selection_bias), c.scratch.routes, c.kernels);
   }
+  CountTokens(c);
   if (c.kernels.profile != nullptr) CountExperts(c, w);
 
   const kernels::ExpertWeights shared = ExpertOf(w.shared);

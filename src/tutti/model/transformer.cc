@@ -1,6 +1,7 @@
 #include "tutti/model/transformer.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "tutti/base/rng.h"
 #include "tutti/kernels/elementwise.h"
@@ -16,6 +17,8 @@ Transformer::Transformer(const ModelSpec& spec, const Weights& weights, const me
     : spec_(spec), weights_(weights) {
   for (size_t i = 0; i < spec.layers.size(); ++i) {
     stores_.emplace_back(LayoutOf(spec, spec.layers[i], kv_type), pool.LayerOffset(i));
+    const auto experts = spec.layers[i].moe ? static_cast<size_t>(spec.moe.experts) : size_t{0};
+    expert_tokens_.emplace_back(experts);
   }
   for (const RopeSpec& rope : spec.rope) ropes_.emplace_back(rope);
 }
@@ -44,7 +47,8 @@ void Transformer::Layer(size_t index, const Step& step, kernels::KernelContext& 
       .rope = layer.rope < 0 ? nullptr : &ropes_[static_cast<size_t>(layer.rope)],
       .step = step,
       .scratch = scratch_,
-      .kernels = kernels};
+      .kernels = kernels,
+      .expert_tokens = expert_tokens_[index]};
 
   Norm(w.attention_norm, rows, kernels);
   if (context.attention.kind == AttentionKind::kLatent) {
@@ -96,6 +100,16 @@ void Transformer::RememberNoise(const memory::PageTable& table, int32_t begin, i
       }
     }
   });
+}
+
+std::vector<std::vector<int64_t>> Transformer::ExpertTokens() const {
+  std::vector<std::vector<int64_t>> all(expert_tokens_.size());
+  for (size_t i = 0; i < all.size(); ++i) {
+    for (int64_t& count : expert_tokens_[i]) {
+      all[i].push_back(std::atomic_ref<int64_t>(count).load(std::memory_order_relaxed));
+    }
+  }
+  return all;
 }
 
 void Transformer::FillRotaryTables(const Step& step) {

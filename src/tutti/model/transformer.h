@@ -34,6 +34,9 @@ class Transformer {
   void RememberNoise(const memory::PageTable& table, int32_t begin, int32_t tokens,
                      os::ThreadPool& pool) const;
 
+  // Tokens given to each expert since the start, [layers][experts]. From any thread.
+  std::vector<std::vector<int64_t>> ExpertTokens() const;
+
  private:
   void Embed(const Step& step);
   void FillRotaryTables(const Step& step);
@@ -54,6 +57,8 @@ class Transformer {
   os::StepFloats normed_;                  // [rows, dim]
   os::StepFloats branch_;                  // [rows, dim]
   Scratch scratch_;
+  // [layers][experts], empty where a layer has none; read by other threads.
+  mutable std::vector<std::vector<int64_t>> expert_tokens_;
 };
 
 }  // namespace tutti::model

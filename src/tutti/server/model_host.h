@@ -44,6 +44,10 @@ class ModelHost {
   const SamplingSpec& sampling() const { return model_.sampling; }
   int32_t context() const { return context_; }
   EngineCosts costs() const { return model_.engine->costs(); }
+  // [layers][experts], see Engine.
+  std::vector<std::vector<int64_t>> expert_tokens() const {
+    return model_.engine->expert_tokens();
+  }
   // False: the model continues text and knows no roles; conversations become plain text.
   bool has_template() const { return has_template_; }
   // Jinja; of models that have none, the plain one that stands in for it.

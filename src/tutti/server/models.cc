@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "tutti/base/printable.h"
+
 namespace tutti::server {
 namespace {
 
@@ -49,14 +51,22 @@ std::shared_ptr<ModelHost> Models::Use(Entry& entry) {
   return entry.host;
 }
 
+Status Models::NotServed(const std::string& name) const {
+  std::string known;
+  for (const std::string& other : names_) known += (known.empty() ? "" : ", ") + other;
+  return Error(StatusCode::kNotFound, "the model '{}' is not served here; these are: {}",
+               Printable(name, 200), known);
+}
+
+Result<std::string> Models::NameOf(const std::string& name) const {
+  const Entry* entry = Find(name);
+  if (entry == nullptr) return NotServed(name);
+  return entry->source.name;
+}
+
 Result<std::shared_ptr<ModelHost>> Models::Get(const std::string& name) {
   Entry* entry = Find(name);
-  if (entry == nullptr) {
-    std::string known;
-    for (const std::string& other : names_) known += (known.empty() ? "" : ", ") + other;
-    return Error(StatusCode::kNotFound, "the model '{}' is not served here; these are: {}", name,
-                 known);
-  }
+  if (entry == nullptr) return NotServed(name);
   if (auto host = Use(*entry)) return host;
   const std::lock_guard loading(loading_);
   if (auto host = Use(*entry)) return host;
@@ -99,6 +109,15 @@ std::vector<std::shared_ptr<ModelHost>> Models::Loaded() const {
     if (entry->host) hosts.push_back(entry->host);
   }
   return hosts;
+}
+
+std::string Models::last_used() const {
+  const std::lock_guard lock(mutex_);
+  const Entry* last = entries_.front().get();
+  for (const auto& entry : entries_) {
+    if (entry->last_used_s > last->last_used_s) last = entry.get();
+  }
+  return last->source.name;
 }
 
 void Models::Sweep() {

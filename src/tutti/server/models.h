@@ -37,8 +37,10 @@ class Models {
   Result<std::shared_ptr<ModelHost>> Get(const std::string& name);
   // Those in memory now.
   std::vector<std::shared_ptr<ModelHost>> Loaded() const;
-  bool Has(const std::string& name) const { return Find(name) != nullptr; }
+  // What a model that clients call so is called here; kNotFound.
+  Result<std::string> NameOf(const std::string& name) const;
   const std::vector<std::string>& names() const { return names_; }
+  std::string last_used() const;  // the name of the model that was last asked for
   int64_t created_s() const { return created_s_; }  // Unix time
 
   // Unloads what has been idle for too long; call it now and then.
@@ -53,6 +55,7 @@ class Models {
     std::shared_ptr<ModelHost> host = {};  // shared with requests
     double last_used_s = 0;
   };
+  Status NotServed(const std::string& name) const;
   Entry* Find(const std::string& name) const;
   std::shared_ptr<ModelHost> Use(Entry& entry);
   // Makes place for one more; kResource where all that are loaded are in use.

@@ -29,6 +29,19 @@ double UnixSeconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+// Why there is no such model, or why it cannot be loaded.
+ApiError ModelError(const Status& status) {
+  ApiError error = ErrorOf(status);
+  if (status.code() == StatusCode::kNotFound) {
+    error.param = "model";
+    error.code = "model_not_found";
+  } else if (status.code() != StatusCode::kResource) {
+    error.status = 500;  // the operator's affair, not the client's
+    error.type = "server_error";
+  }
+  return error;
+}
+
 }  // namespace
 
 Service::Service(Models& models, Workers& workers, ServiceOptions options)
@@ -58,12 +71,7 @@ void Service::RunGeneration(const Dialect& dialect, const Request& exchange) {
   metrics_.UnknownFields(request.unknown_fields);
   auto host = models_.Get(request.model);
   if (!host.ok()) {
-    ApiError error = ErrorOf(host.status());
-    if (error.status == 404) {
-      error.param = "model";
-      error.code = "model_not_found";
-    }
-    return Refuse(dialect, exchange, error);
+    return Refuse(dialect, exchange, ModelError(host.status()));
   }
   const uint64_t key = next_generation_++;
   GenerationParts parts{.host = *host,
@@ -114,19 +122,38 @@ void Service::Respond(std::string_view route, const Request& exchange, HttpRespo
   exchange->Respond(std::move(response));
 }
 
+// Of a model that is loaded more is known.
+void Service::WriteModel(const std::string& name, JsonWriter& json) const {
+  json.Object()
+      .Text("id", name)
+      .Text("object", "model")
+      .Int("created", models_.created_s())
+      .Text("owned_by", "tutti");
+  for (const auto& host : models_.Loaded()) {
+    if (host->name() != name) continue;
+    json.Int("max_model_len", host->context()).Bool("has_chat_template", host->has_template());
+  }
+  json.Close();
+}
+
 void Service::ListModels(const Request& exchange) {
   JsonWriter json;
   json.Object().Text("object", "list").List("data");
-  for (const std::string& name : models_.names()) {
-    json.Object()
-        .Text("id", name)
-        .Text("object", "model")
-        .Int("created", models_.created_s())
-        .Text("owned_by", "tutti")
-        .Close();
-  }
+  for (const std::string& name : models_.names()) WriteModel(name, json);
   json.Close().Close();
   Respond("/v1/models", exchange, Json(json.Take()));
+}
+
+void Service::GetModel(const Request& exchange) {
+  const std::string& name = exchange->request().parameters.front();
+  const auto found = models_.NameOf(name);
+  if (!found.ok()) {
+    return Respond("/v1/models/{id}", exchange,
+                   Json(OpenaiErrorBody(ModelError(found.status())), 404));
+  }
+  JsonWriter json;
+  WriteModel(*found, json);
+  Respond("/v1/models/{id}", exchange, Json(json.Take()));
 }
 
 void Service::Health(const Request& exchange) {
@@ -153,6 +180,27 @@ void Service::MetricsText(const Request& exchange) {
   response.headers = {{"content-type", "text/plain; version=0.0.4; charset=utf-8"}};
   response.body = metrics_.Text(gauges, 0);
   Respond("/metrics", exchange, std::move(response));
+}
+
+// Of the model that worked last.
+void Service::WriteExperts(JsonWriter& json) const {
+  std::vector<std::vector<int64_t>> experts;
+  for (const auto& host : models_.Loaded()) {
+    experts = host->expert_tokens();
+    if (host->name() == models_.last_used()) break;
+  }
+  std::erase_if(experts, [](const auto& layer) { return layer.empty(); });
+  if (experts.empty()) {
+    json.Null("experts");
+    return;
+  }
+  json.List("experts");
+  for (const std::vector<int64_t>& layer : experts) {
+    json.List();
+    for (const int64_t tokens : layer) json.Int(tokens);
+    json.Close();
+  }
+  json.Close();
 }
 
 void Service::Live(const Request& exchange) {
@@ -196,7 +244,8 @@ void Service::Live(const Request& exchange) {
       .Int("found_tokens", sum.usage.cached_tokens)
       .Close();
   json.Object("first_token").Int("count", first.count).Number("sum_s", first.sum_s).Close();
-  json.Null("experts").Close();
+  WriteExperts(json);
+  json.Close();
   Respond("/v1/live", exchange, Json(json.Take()));
 }
 

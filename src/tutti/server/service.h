@@ -17,6 +17,7 @@
 #include "tutti/server/api_request.h"
 #include "tutti/server/generation.h"
 #include "tutti/server/http.h"
+#include "tutti/server/json_writer.h"
 #include "tutti/server/metrics.h"
 #include "tutti/server/models.h"
 #include "tutti/server/workers.h"
@@ -41,6 +42,7 @@ class Service {
   void Completions(const Request& exchange);
 
   void ListModels(const Request& exchange);
+  void GetModel(const Request& exchange);
   void Health(const Request& exchange);
   void Ready(const Request& exchange);
   void Version(const Request& exchange);
@@ -65,6 +67,8 @@ class Service {
   void Keep(uint64_t key, std::shared_ptr<Generation> generation);
   void Refuse(const Dialect& dialect, const Request& exchange, const ApiError& error);
   void Respond(std::string_view route, const Request& exchange, HttpResponse response);
+  void WriteModel(const std::string& name, JsonWriter& json) const;
+  void WriteExperts(JsonWriter& json) const;
   void Tick();
 
   Models& models_;
