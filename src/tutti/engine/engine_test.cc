@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <numeric>
 
 #include "tutti/engine/model_engine.h"
 #include "tutti/format/checkpoint.h"
@@ -158,6 +159,23 @@ TEST(EngineTest, AProfileCountsOperationsAndExpertsAndChangesNothing) {
   ASSERT_TRUE(engine->Forward({{Entry(a, one)}}).ok());
   engine->StartProfile();
   EXPECT_EQ(engine->StopProfile().steps, 0);
+}
+
+TEST(EngineTest, CountsTheTokensOfEveryExpert) {
+  const auto engine = Load("glm4_moe", {.threads = 1});
+  const TokenIds ids = {5, 17, 3, 5, 90};
+  ASSERT_TRUE(engine->Forward({{Entry(*engine->NewSequence(), ids)}}).ok());
+  const auto tokens = engine->expert_tokens();
+  ASSERT_EQ(tokens.size(), engine->spec().layers.size());
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (!engine->spec().layers[i].moe) {
+      EXPECT_TRUE(tokens[i].empty()) << "layer " << i;
+      continue;
+    }
+    EXPECT_EQ(std::ssize(tokens[i]), engine->spec().moe.experts);
+    EXPECT_EQ(std::accumulate(tokens[i].begin(), tokens[i].end(), int64_t{0}),
+              std::ssize(ids) * engine->spec().moe.experts_per_token);
+  }
 }
 
 TEST(EngineTest, LogitsComeAsWanted) {

@@ -45,9 +45,7 @@ class ModelHost {
   int32_t context() const { return context_; }
   EngineCosts costs() const { return model_.engine->costs(); }
   // [layers][experts], see Engine.
-  std::vector<std::vector<int64_t>> expert_tokens() const {
-    return model_.engine->expert_tokens();
-  }
+  std::vector<std::vector<int64_t>> expert_tokens() const { return model_.engine->expert_tokens(); }
   // False: the model continues text and knows no roles; conversations become plain text.
   bool has_template() const { return has_template_; }
   // Jinja; of models that have none, the plain one that stands in for it.

@@ -40,7 +40,7 @@ class Models {
   // What a model that clients call so is called here; kNotFound.
   Result<std::string> NameOf(const std::string& name) const;
   const std::vector<std::string>& names() const { return names_; }
-  std::string last_used() const;  // the name of the model that was last asked for
+  std::string last_used() const;                    // the name of the model that was last asked for
   int64_t created_s() const { return created_s_; }  // Unix time
 
   // Unloads what has been idle for too long; call it now and then.
