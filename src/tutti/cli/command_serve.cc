@@ -13,8 +13,12 @@
 #include "tutti/cli/options.h"
 #include "tutti/cli/size_text.h"
 #include "tutti/os/notify.h"
+#include "tutti/server/front_door.h"
 #include "tutti/server/http_server.h"
+#include "tutti/server/keys.h"
 #include "tutti/server/models.h"
+#include "tutti/server/origin.h"
+#include "tutti/server/routes.h"
 #include "tutti/server/service.h"
 #include "tutti/server/workers.h"
 
@@ -71,17 +75,24 @@ class Signals {
 class ServeCommand final : public Command {
  public:
   void Declare(CLI::App& app) override {
-    app.add_option("MODEL", arguments_,
-                   "files, folders or names, or NAME=MODEL; else the model inside");
+    app.add_option("MODEL", arguments_, "files, folders or names; else the model inside");
     app.add_option("--host", http_.host, "address to listen at (default 127.0.0.1)")
         ->type_name("HOST");
     app.add_option("--port", http_.port, "0: any that is free (default 8080)")
         ->type_name("N")
         ->check(Between(0, 65535));
+    app.add_option("--keys", keys_file_, "file of API keys; without one nobody is asked")
+        ->type_name("FILE");
+    app.add_flag("--insecure", insecure_, "listen to other machines without keys");
+    app.add_option("--allowed-host", origins_.allowed_hosts, "name that clients may use for it")
+        ->type_name("NAME")
+        ->allow_extra_args(false);
+    app.add_option("--cors-origin", origins_.cors_origins, "web page that may use it")
+        ->type_name("URL")
+        ->allow_extra_args(false);
     model_.DeclareEngine(app);
     app.add_option("--kv-memory", kv_memory_mib_,
-                   "MiB for keys and values of all users (default: for 16\n"
-                   "texts of full length, as far as half of the memory goes)")
+                   "MiB for keys and values (default: 16 long texts)")
         ->type_name("N")
         ->check(Between(1, INT32_MAX));
     app.add_option("--max-running", scheduler_.max_running,
@@ -99,14 +110,21 @@ class ServeCommand final : public Command {
                    "seconds after which an idle model is unloaded")
         ->type_name("S")
         ->check(NumberBetween(1, 1e9));
-    app.add_option("--drain", drain_s_, "seconds that running answers get at the end (default 300)")
+    app.add_option("--drain", drain_s_, "seconds for running answers at the end (default 300)")
         ->type_name("S")
         ->check(NumberBetween(0, 1e6));
-    app.footer("SIGTERM or Ctrl-C: no new requests, running ones end; again: at once.");
+    app.footer(
+        "NAME=MODEL gives a model another name. SIGTERM or Ctrl-C: no new requests, the\n"
+        "running ones end; again: at once. SIGHUP: reads the keys again.");
   }
 
   Status Run(Console& console) override {
     WarnOfSlowKernels(console);
+    origins_.host = http_.host;
+    if (!keys_file_.empty()) {
+      TUTTI_ASSIGN_OR_RETURN(keys_, server::KeyRing::Load(keys_file_));
+    }
+    TUTTI_RETURN_IF_ERROR(server::CheckExposure(http_.host, keys_ != nullptr, insecure_));
     const Signals signals;
     if (kv_memory_mib_ > 0) {
       model_.engine.kv_budget_bytes = kv_memory_mib_ << 20;
@@ -123,15 +141,13 @@ class ServeCommand final : public Command {
     SayMemory(console, *first);
     server::Workers workers(kWorkers);
     server::Service service(models, workers, {.version = TUTTI_VERSION});
+    TUTTI_ASSIGN_OR_RETURN(auto origins, server::OriginRules::Create(origins_));
+    const server::FrontDoor door(server::MakeRouter(service), std::move(origins), keys_.get());
+    http_.admit = [&door](server::HttpRequest& request) { return door.Admit(request); };
     TUTTI_ASSIGN_OR_RETURN(
         auto http,
-        server::HttpServer::Create(http_, [&service](std::shared_ptr<server::Exchange> exchange) {
-          const std::string& path = exchange->request().path;
-          if (path == "/v1/chat/completions") return service.ChatCompletions(exchange);
-          if (path == "/v1/completions") return service.Completions(exchange);
-          if (path == "/metrics") return service.MetricsText(exchange);
-          if (path == "/v1/models") return service.ListModels(exchange);
-          service.Health(exchange);
+        server::HttpServer::Create(http_, [&door](std::shared_ptr<server::Exchange> exchange) {
+          door.Handle(std::move(exchange));
         }));
     service.StartTicking();
     std::thread transport([&] { http->Run(); });
@@ -199,6 +215,11 @@ class ServeCommand final : public Command {
     while (true) {
       const int signal = signals.Wait(std::chrono::hours(1));
       if (signal == SIGINT || signal == SIGTERM) break;
+      if (signal == SIGHUP && keys_ != nullptr) {
+        const Status status = keys_->Reload();
+        console.Say("tutti: {}", status.ok() ? fmt::format("{} keys", keys_->size())
+                                             : "the keys stay as they were: " + status.message());
+      }
     }
     service.Drain();
     if (service.running() > 0) {
@@ -227,6 +248,10 @@ class ServeCommand final : public Command {
   server::ModelsOptions models_;
   int64_t kv_memory_mib_ = 0;
   double drain_s_ = 300;
+  server::OriginOptions origins_;
+  std::string keys_file_;
+  std::unique_ptr<server::KeyRing> keys_;
+  bool insecure_ = false;
 };
 
 }  // namespace

@@ -1,14 +1,17 @@
 #include "tutti/server/service.h"
 
-#include <cmath>
+#include <chrono>
 #include <random>
 #include <utility>
 #include <vector>
 
+#include "tutti/server/anthropic_error.h"
+#include "tutti/server/anthropic_messages.h"
 #include "tutti/server/json_writer.h"
 #include "tutti/server/openai_chat.h"
 #include "tutti/server/openai_completions.h"
 #include "tutti/server/openai_error.h"
+#include "tutti/server/rate_limit.h"
 
 namespace tutti::server {
 namespace {
@@ -19,6 +22,12 @@ uint64_t RandomBits() {
 }
 
 std::string NewId() { return fmt::format("{:016x}{:08x}", RandomBits(), RandomBits() >> 32); }
+
+std::string OpenaiError(const ApiError& error, std::string_view) { return OpenaiErrorBody(error); }
+
+double SteadySeconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 HttpResponse Json(std::string body, int status = 200) {
   return {
@@ -48,14 +57,32 @@ Service::Service(Models& models, Workers& workers, ServiceOptions options)
     : models_(models), workers_(workers), options_(std::move(options)), start_s_(UnixSeconds()) {}
 
 void Service::ChatCompletions(const Request& exchange) {
-  static constexpr Dialect kChat = {"/v1/chat/completions", ParseOpenaiChat, OpenaiErrorBody};
+  static constexpr Dialect kChat = {"/v1/chat/completions", ParseOpenaiChat, OpenaiError};
   Generate(kChat, exchange);
 }
 
 void Service::Completions(const Request& exchange) {
-  static constexpr Dialect kCompletions = {"/v1/completions", ParseOpenaiCompletions,
-                                           OpenaiErrorBody};
+  static constexpr Dialect kCompletions = {"/v1/completions", ParseOpenaiCompletions, OpenaiError};
   Generate(kCompletions, exchange);
+}
+
+void Service::Messages(const Request& exchange) {
+  static constexpr Dialect kMessages = {"/v1/messages", ParseAnthropicMessages, AnthropicErrorBody};
+  Generate(kMessages, exchange);
+}
+
+void Service::CountTokens(const Request& exchange) {
+  static constexpr Dialect kCount = {"/v1/messages/count_tokens", ParseAnthropicMessages,
+                                     AnthropicErrorBody};
+  workers_.Post([this, exchange] {
+    ApiResult<ApiRequest> parsed = kCount.parse(exchange->request().body, {});
+    if (!parsed.ok()) return Refuse(kCount, exchange, parsed.error());
+    auto host = models_.Get(parsed->generation.model);
+    if (!host.ok()) return Refuse(kCount, exchange, ModelError(host.status()));
+    const auto prompt = (*host)->Prompt(*parsed->generation.conversation);
+    if (!prompt.ok()) return Refuse(kCount, exchange, ErrorOf(prompt.status()));
+    Respond(kCount.route, exchange, Json(AnthropicTokenCount(std::ssize(*prompt))));
+  });
 }
 
 void Service::Generate(const Dialect& dialect, const Request& exchange) {
@@ -74,21 +101,28 @@ void Service::RunGeneration(const Dialect& dialect, const Request& exchange) {
     return Refuse(dialect, exchange, ModelError(host.status()));
   }
   const uint64_t key = next_generation_++;
-  GenerationParts parts{.host = *host,
-                        .request = std::move(request),
-                        .writer = std::move(parsed->writer),
-                        .exchange = exchange,
-                        .workers = &workers_,
-                        .tenant = TenantId{},
-                        .id = NewId(),
-                        .headers = {},
-                        .error_body = dialect.error_body,
-                        .finished = {}};
+  GenerationParts parts{
+      .host = *host,
+      .request = std::move(request),
+      .writer = std::move(parsed->writer),
+      .exchange = exchange,
+      .workers = &workers_,
+      .tenant = exchange->request().caller.tenant,
+      .id = NewId(),
+      .headers = {},
+      .error_body = [&dialect, id = exchange->request().id](
+                        const ApiError& error) { return dialect.error_body(error, id); },
+      .finished = {}};
   for (const std::string& warning : parts.request.warnings) {
     parts.headers.push_back({"warning", "299 - \"" + warning + "\""});
   }
-  parts.finished = [this, key, &dialect, name = (*host)->name()](const Outcome& outcome) {
+  parts.finished = [this, key, &dialect, name = (*host)->name(),
+                    limits = exchange->request().caller.limits](const Outcome& outcome) {
     metrics_.Finished(name, outcome);
+    const AnswerUsage& usage = outcome.usage;
+    if (limits) {
+      limits->ChargeTokens(usage.prompt_tokens + usage.generated_tokens, SteadySeconds());
+    }
     metrics_.Answered(dialect.route, outcome.kind == OutcomeKind::kComplete    ? 200
                                      : outcome.kind == OutcomeKind::kAbandoned ? 499
                                                                                : 500);
@@ -107,12 +141,11 @@ void Service::Keep(uint64_t key, std::shared_ptr<Generation> generation) {
 }
 
 void Service::Refuse(const Dialect& dialect, const Request& exchange, const ApiError& error) {
-  HttpResponse response = Json(dialect.error_body(error), error.status);
+  HttpResponse response = Json(dialect.error_body(error, exchange->request().id), error.status);
   if (error.retry_after_s > 0) {
-    response.headers.push_back(
-        {"retry-after", fmt::format("{:.0f}", std::ceil(error.retry_after_s))});
-    response.headers.push_back(
-        {"retry-after-ms", fmt::format("{:.0f}", std::ceil(error.retry_after_s * 1000))});
+    for (Header& header : RetryHeaders(error.retry_after_s)) {
+      response.headers.push_back(std::move(header));
+    }
   }
   Respond(dialect.route, exchange, std::move(response));
 }

@@ -40,6 +40,8 @@ class Service {
   using Request = std::shared_ptr<Exchange>;
   void ChatCompletions(const Request& exchange);
   void Completions(const Request& exchange);
+  void Messages(const Request& exchange);
+  void CountTokens(const Request& exchange);
 
   void ListModels(const Request& exchange);
   void GetModel(const Request& exchange);
@@ -60,7 +62,7 @@ class Service {
   struct Dialect {
     std::string_view route;
     ApiResult<ApiRequest> (*parse)(std::string_view body, const SamplingSpec& defaults);
-    std::string (*error_body)(const ApiError& error);
+    std::string (*error_body)(const ApiError& error, std::string_view request_id);
   };
   void Generate(const Dialect& dialect, const Request& exchange);
   void RunGeneration(const Dialect& dialect, const Request& exchange);
