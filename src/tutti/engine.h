@@ -118,6 +118,9 @@ struct BatchEntry {
   // length, so for the same bits say the same length however a prompt is cut into batches. With 0
   // everything counts as generated: right, but slow for long prompts.
   int32_t prompt_length = 0;
+  // So many of the tokens, the last ones, are guesses: they are computed as all others, and shared
+  // with nobody. Truncate ends that, for what it leaves; the end of the sequence drops them.
+  int32_t drafts = 0;
 };
 
 // One step. A sequence occurs at most once.

@@ -1,8 +1,10 @@
 // Real models behind the scheduler: the greedy answers of many users, who share prefixes and too
-// little memory, are those that each gets alone.
+// little memory and are guessed ahead, are those that each gets alone.
 #include "tutti/scheduler/scheduler.h"
 
 #include <gtest/gtest.h>
+
+#include <tuple>
 
 #include "tests/golden/golden_model.h"
 
@@ -15,15 +17,25 @@ std::filesystem::path ModelPath(const std::string& name) {
   return std::filesystem::path(TUTTI_SOURCE_DIR) / "tests/golden/models" / name;
 }
 
-class SchedulerGoldenTest : public ::testing::TestWithParam<const char*> {};
+// A model, and whether tokens are guessed: by an engine of the same model with other arithmetic,
+// and by the text.
+class SchedulerGoldenTest : public ::testing::TestWithParam<std::tuple<const char*, bool>> {};
 
 TEST_P(SchedulerGoldenTest, AnswersAreThoseThatEachGetsAlone) {
   // Memory for one context of 160 tokens and a little more: users have to give way.
-  const auto single = LoadEngine(ModelPath(GetParam()), {.threads = 1, .context = 160});
-  const auto shared =
-      LoadEngine(ModelPath(GetParam()), {.threads = 1, .context = 160, .kv_tokens = 256});
-  ASSERT_TRUE(single != nullptr && shared != nullptr);
+  const auto path = ModelPath(std::get<0>(GetParam()));
+  const bool speculate = std::get<1>(GetParam());
+  const auto single = LoadEngine(path, {.threads = 1, .context = 160});
+  const auto shared = LoadEngine(path, {.threads = 1, .context = 160, .kv_tokens = 256});
+  const auto draft = LoadEngine(path, {.threads = 1, .exact = true, .context = 160});
+  ASSERT_TRUE(single != nullptr && shared != nullptr && draft != nullptr);
   scheduler::SchedulerOptions options;
+  options.prompt_lookup = speculate;
+  options.draft = speculate ? draft.get() : nullptr;
+  // A clock by which every step takes as long as any other: what is guessed must not depend on this
+  // machine.
+  double now_s = 0;
+  options.now_s = [&] { return now_s += 0.001; };
   options.max_running = 8;
   options.max_step_tokens = 48;
   auto scheduler = std::move(scheduler::Scheduler::Create(*shared, options)).value();
@@ -58,11 +70,16 @@ TEST_P(SchedulerGoldenTest, AnswersAreThoseThatEachGetsAlone) {
     cached += streams[user]->progress().usage.cached_tokens;
   }
   EXPECT_GE(cached, 64 * 4);
-  EXPECT_GT(scheduler->statistics().preemptions + scheduler->statistics().pages.evicted, 0);
+  const scheduler::Statistics statistics = scheduler->statistics();
+  EXPECT_GT(statistics.preemptions + statistics.pages.evicted, 0);
+  int64_t accepted = 0;
+  for (const scheduler::DraftCount& count : statistics.drafts) accepted += count.accepted;
+  EXPECT_EQ(accepted > 0, speculate);
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, SchedulerGoldenTest,
-                         ::testing::Values("qwen3_moe", "deepseek_v3"));
+                         ::testing::Combine(::testing::Values("qwen3_moe", "deepseek_v3"),
+                                            ::testing::Bool()));
 
 }  // namespace
 }  // namespace tutti::testing

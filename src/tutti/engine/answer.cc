@@ -50,6 +50,12 @@ std::optional<FinishReason> Answer::WhyFinished() const {
   return std::nullopt;
 }
 
+int32_t Answer::remaining() const {
+  if (finished_) return 0;
+  const int32_t room = context_ + 1 - static_cast<int32_t>(tokens_.size());
+  return spec_.max_tokens < 0 ? room : std::min(room, spec_.max_tokens - generated());
+}
+
 Result<SampledToken> Answer::Next(std::span<const float> logits) {
   TUTTI_CHECK(!finished_, "an answer goes on after its end");
   TokenConstraint* const constraint = spec_.constraint.get();

@@ -45,6 +45,9 @@ class Answer {
   const TokenIds& tokens() const { return tokens_; }  // the prompt's and the answer's
   int32_t generated() const { return static_cast<int32_t>(tokens_.size()) - prompt_size_; }
   int32_t prompt_size() const { return prompt_size_; }
+  // Tokens that may still come.
+  int32_t remaining() const;
+  const Sampler& sampler() const { return sampler_; }
   // Set when no more tokens are wanted or possible.
   std::optional<FinishReason> finished() const { return finished_; }
 

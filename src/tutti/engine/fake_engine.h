@@ -36,7 +36,7 @@ class FakeEngine final : public Engine {
   TokenId Next(std::span<const TokenId> tokens) const {
     uint32_t hash = kStart;
     for (const TokenId id : tokens) hash = Hash(hash, id);
-    return TokenOf(hash);
+    return TokenOf(hash, tokens.empty() ? 0 : tokens.back());
   }
   TokenIds Continue(TokenIds tokens, int count) const {
     TokenIds added;
@@ -47,6 +47,9 @@ class FakeEngine final : public Engine {
     return added;
   }
 
+  // Not 0: a text that repeats itself. Only one token in so many depends on all before it, the
+  // others just on the last one.
+  uint32_t surprise = 0;
   int64_t computed_tokens = 0;
   // Called with every batch before it is computed; an error is Forward's.
   std::function<Status(const Batch&)> before_forward;
@@ -102,7 +105,8 @@ class FakeEngine final : public Engine {
     }
     // All of them first, as a real engine does: what one takes must not be another's.
     for (const BatchEntry& entry : batch.entries) {
-      TUTTI_CHECK(sequences_->Reserve(entry.sequence, static_cast<int32_t>(entry.tokens.size())),
+      TUTTI_CHECK(sequences_->Reserve(entry.sequence, static_cast<int32_t>(entry.tokens.size()),
+                                      entry.drafts),
                   "pages were counted");
     }
     StepResult result;
@@ -136,8 +140,10 @@ class FakeEngine final : public Engine {
   static uint32_t Hash(uint32_t hash, TokenId id) {
     return static_cast<uint32_t>((uint64_t{hash} * 31 + static_cast<uint64_t>(id) + 7) % 1000003);
   }
-  TokenId TokenOf(uint32_t hash) const {
-    return static_cast<TokenId>(hash % static_cast<uint32_t>(spec_.vocab_size));
+  TokenId TokenOf(uint32_t hash, TokenId last) const {
+    const bool repeats = surprise > 0 && hash % surprise != 0;
+    const uint32_t next = repeats ? static_cast<uint32_t>(last) * 3 + 1 : hash;
+    return static_cast<TokenId>(next % static_cast<uint32_t>(spec_.vocab_size));
   }
   std::byte* Place(SequenceId id, int32_t position) const {
     const auto page = static_cast<size_t>(position / memory::kPageTokens);
@@ -168,7 +174,7 @@ class FakeEngine final : public Engine {
       if (entry.logits == LogitsWanted::kAll || (entry.logits == LogitsWanted::kLast && last)) {
         const size_t row = result.logits.size();
         result.logits.resize(row + static_cast<size_t>(spec_.vocab_size), 0.0f);
-        result.logits[row + static_cast<size_t>(TokenOf(hash))] = 10;
+        result.logits[row + static_cast<size_t>(TokenOf(hash, slot.token))] = 10;
         ++result.rows;
       }
     }

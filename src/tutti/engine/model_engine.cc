@@ -299,7 +299,8 @@ Result<StepResult> ModelEngine::Forward(const Batch& batch) {
   const os::BindToNode bound(pool_->team(), 0);
   int64_t rows = 0;
   for (const BatchEntry& entry : batch.entries) {
-    TUTTI_CHECK(sequences_->Reserve(entry.sequence, static_cast<int32_t>(entry.tokens.size())),
+    TUTTI_CHECK(sequences_->Reserve(entry.sequence, static_cast<int32_t>(entry.tokens.size()),
+                                    entry.drafts),
                 "pages were counted before");
     rows += LogitRows(entry);
   }

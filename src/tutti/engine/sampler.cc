@@ -153,6 +153,10 @@ void Sampler::AddLogprobs(std::span<const float> logits, SampledToken& token) co
   for (size_t i = 0; i < count; ++i) token.best.push_back({ids[i], logprob(ids[i])});
 }
 
+void Sampler::SkipDraw() {
+  if (spec_.temperature > 0) rng_.NextDouble();
+}
+
 Result<SampledToken> Sampler::Sample(std::span<const float> logits,
                                      std::span<const TokenId> history,
                                      std::optional<std::span<const uint32_t>> allowed) {

@@ -51,6 +51,9 @@ class Sampler {
   Result<SampledToken> Sample(std::span<const float> logits, std::span<const TokenId> history,
                               std::optional<std::span<const uint32_t>> allowed = std::nullopt);
 
+  // As if a token had been sampled: the next one is drawn with the number after.
+  void SkipDraw();
+
   const SamplingSpec& spec() const { return spec_; }
 
  private:

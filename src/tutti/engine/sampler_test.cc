@@ -301,5 +301,22 @@ TEST(SamplerTest, BiasAndPenaltiesBringNothingForbiddenBack) {
   EXPECT_EQ(sampler.Sample(std::vector<float>{9, 1, 2}, TokenIds{0}, allowed).value().id, 2);
 }
 
+TEST(SamplerTest, ASkippedDrawIsAsOneThatWasMade) {
+  const std::vector<float> logits(20, 1.0f);
+  for (const float temperature : {0.0f, 1.0f}) {
+    SamplingSpec spec;
+    spec.temperature = temperature;
+    Sampler one = Sampler::Create(spec, 20).value();
+    Sampler other = Sampler::Create(spec, 20).value();
+    for (int i = 0; i < 5; ++i) {
+      ASSERT_TRUE(one.Sample(logits, {}).ok());
+      other.SkipDraw();
+    }
+    for (int i = 0; i < 5; ++i) {
+      EXPECT_EQ(one.Sample(logits, {}).value().id, other.Sample(logits, {}).value().id);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tutti::engine

@@ -1,5 +1,6 @@
 #include "tutti/engine/sequences.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "tutti/base/check.h"
@@ -46,6 +47,7 @@ Result<SequenceId> Sequences::Fork(SequenceId id) {
   TUTTI_ASSIGN_OR_RETURN(const SequenceId fork, Add({.table = source.table.Fork(),
                                                      .tokens = source.tokens,
                                                      .noise = source.noise,
+                                                     .certain = source.certain,
                                                      .node = source.node}));
   if (source.node != nullptr) ++PrefixTree::RootOf(source.node)->users;
   return fork;
@@ -53,6 +55,7 @@ Result<SequenceId> Sequences::Fork(SequenceId id) {
 
 void Sequences::End(SequenceId id) {
   Sequence& sequence = Get(id);
+  Truncate(id, CertainLength(sequence));
   ShareLastPage(sequence);
   Unshare(sequence);
   all_.erase(id);
@@ -75,9 +78,13 @@ void Sequences::Unshare(Sequence& sequence) {
   sequence.node = nullptr;
 }
 
+int32_t Sequences::CertainLength(const Sequence& sequence) {
+  return std::min(sequence.table.length(), sequence.certain);
+}
+
 void Sequences::ShareFullPages(Sequence& sequence) {
   if (sequence.node == nullptr) return;
-  const int32_t full = sequence.table.length() / kPageTokens;
+  const int32_t full = CertainLength(sequence) / kPageTokens;
   while (sequence.node->depth < full) {
     const auto index = static_cast<size_t>(sequence.node->depth);
     const auto tokens = std::span(sequence.tokens).subspan(index * kPageTokens, kPageTokens);
@@ -94,6 +101,7 @@ void Sequences::Truncate(SequenceId id, int32_t length) {
   Sequence& sequence = Get(id);
   sequence.table.Truncate(length);
   sequence.tokens.resize(static_cast<size_t>(length));
+  sequence.certain = INT32_MAX;
   if (sequence.node == nullptr) return;
   PrefixTree::Node* cut = nullptr;  // whose page the sequence ends in now
   while (sequence.node->depth > length / kPageTokens) {
@@ -105,6 +113,7 @@ void Sequences::Truncate(SequenceId id, int32_t length) {
   const bool ours = cut != nullptr && length % kPageTokens != 0 && cut->children.empty() &&
                     pool_.Holders(sequence.table.pin(last).id()) == 2;
   if (ours) tree_.Remove(*cut);
+  ShareFullPages(sequence);
 }
 
 int32_t Sequences::Recall(SequenceId id, TenantId tenant, std::span<const TokenId> tokens) {
@@ -116,6 +125,8 @@ int32_t Sequences::Recall(SequenceId id, TenantId tenant, std::span<const TokenI
   }
   TUTTI_CHECK(PrefixTree::RootOf(sequence.node)->tenant == static_cast<uint64_t>(tenant),
               "a sequence has one tenant");
+  TUTTI_CHECK(sequence.table.length() <= sequence.certain,
+              "nothing is known of what follows guesses");
   const int32_t length = sequence.table.length();
   int32_t reached = length / kPageTokens * kPageTokens;
   TokenIds wanted(sequence.tokens.begin() + reached, sequence.tokens.end());
@@ -158,9 +169,12 @@ int64_t Sequences::PagesMissing(SequenceId id, int32_t tokens) const {
   return table.PagesMissing(table.length() + tokens);
 }
 
-bool Sequences::Reserve(SequenceId id, int32_t tokens) {
-  memory::PageTable& table = Get(id).table;
-  return tree_.Evict(PagesMissing(id, tokens)) && table.Reserve(table.length() + tokens);
+bool Sequences::Reserve(SequenceId id, int32_t tokens, int32_t drafts) {
+  Sequence& sequence = Get(id);
+  const int32_t length = sequence.table.length() + tokens;
+  if (!tree_.Evict(PagesMissing(id, tokens)) || !sequence.table.Reserve(length)) return false;
+  if (drafts > 0) sequence.certain = std::min(sequence.certain, length - drafts);
+  return true;
 }
 
 void Sequences::Append(SequenceId id, std::span<const TokenId> tokens) {
@@ -188,7 +202,7 @@ std::string Sequences::CheckSequence(const Sequence& sequence) const {
   if (std::ssize(sequence.tokens) != sequence.table.length()) return "tokens and length differ";
   if (std::string wrong = sequence.table.CheckIntegrity(); !wrong.empty()) return wrong;
   if (sequence.node == nullptr) return {};
-  if (sequence.node->depth != sequence.table.length() / kPageTokens) {
+  if (sequence.node->depth != CertainLength(sequence) / kPageTokens) {
     return fmt::format("{} tokens stand on {} shared pages", sequence.tokens.size(),
                        sequence.node->depth);
   }

@@ -38,8 +38,9 @@ class Sequences {
   PageUse pages() const;
   int64_t PagesMissing(SequenceId id, int32_t tokens) const;
 
-  // Room for `tokens` more; false, and nothing changed, where too few pages are available.
-  bool Reserve(SequenceId id, int32_t tokens);
+  // Room for `tokens` more, of which the last `drafts` are guesses; false, and nothing changed,
+  // where too few pages are available.
+  bool Reserve(SequenceId id, int32_t tokens, int32_t drafts = 0);
   // These tokens are computed and written; there was room for them.
   void Append(SequenceId id, std::span<const TokenId> tokens);
   // So many tokens of noise are written: from now on the sequence shares nothing.
@@ -56,6 +57,7 @@ class Sequences {
     memory::PageTable table;
     TokenIds tokens = {};  // [table.length()]
     bool noise = false;
+    int32_t certain = INT32_MAX;  // tokens from here on are guesses
     // The node of the last full page, or the tenant's root; null while nothing is shared.
     memory::PrefixTree::Node* node = nullptr;
   };
@@ -63,6 +65,8 @@ class Sequences {
   Sequence& Get(SequenceId id);
   const Sequence& Get(SequenceId id) const;
   Result<SequenceId> Add(Sequence sequence);
+  // Of its tokens, those that are no guesses.
+  static int32_t CertainLength(const Sequence& sequence);
   void ShareFullPages(Sequence& sequence);
   void ShareLastPage(Sequence& sequence);
   void Unshare(Sequence& sequence);

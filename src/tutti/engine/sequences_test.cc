@@ -55,6 +55,41 @@ TEST_F(SequencesTest, ARunningSequenceSharesItsFullPages) {
   EXPECT_EQ(engine_.computed_tokens, 2 * kPage + 20);
 }
 
+TEST_F(SequencesTest, GuessesAreSharedWithNobody) {
+  const TokenIds text = Text(2 * kPage + 10);
+  const auto found = [&] {
+    const SequenceId id = New();
+    const int32_t tokens = engine_.Recall(id, kTenant, text);
+    engine_.EndSequence(id);
+    return tokens;
+  };
+  const SequenceId id = Hold(TokenIds(text.begin(), text.begin() + kPage - 5));
+  const auto rest = std::span(text).subspan(kPage - 5);
+  const auto guess = [&](int32_t drafts) {
+    ASSERT_TRUE(engine_.Forward({{{.sequence = id, .tokens = rest, .drafts = drafts}}}).ok());
+    EXPECT_EQ(engine_.CheckIntegrity(), "");
+  };
+  guess(static_cast<int32_t>(rest.size()) - 1);
+  EXPECT_EQ(found(), 0) << "nothing, not even the page that was full of them";
+  engine_.Truncate(id, kPage - 4);
+  EXPECT_EQ(found(), 0);
+  engine_.Truncate(id, kPage - 5);
+  guess(15);  // up to the second page
+  EXPECT_EQ(found(), kPage);
+  engine_.Truncate(id, 2 * kPage + 3);  // some came true
+  EXPECT_EQ(found(), 2 * kPage);
+  EXPECT_EQ(Feed(id, std::span(text).subspan(2 * kPage + 3)), engine_.Next(text));
+  // The end of a sequence drops what is not sure.
+  engine_.Truncate(id, kPage + 2);
+  ASSERT_TRUE(engine_
+                  .Forward({{{.sequence = id,
+                              .tokens = std::span(text).subspan(kPage + 2, kPage + 2),
+                              .drafts = kPage}}})
+                  .ok());
+  engine_.EndSequence(id);
+  EXPECT_EQ(found(), kPage + 4);
+}
+
 TEST_F(SequencesTest, AnEndedSequenceLeavesAllItsTokens) {
   TokenIds text = Text(kPage + 10);
   engine_.EndSequence(Hold(text));

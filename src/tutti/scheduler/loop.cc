@@ -47,6 +47,17 @@ Result<std::unique_ptr<Scheduler>> Scheduler::Create(Engine& engine, SchedulerOp
     return UsageError("times of {} ms and {} ms for a step and {} s of patience: not negative",
                       options.step_ms, options.prompt_step_ms, options.batch_patience_s);
   }
+  if (options.max_drafts < 0) {
+    return UsageError("{} drafts of a sequence are wanted: 0 (none) or more", options.max_drafts);
+  }
+  if (options.draft == &engine) {
+    return UsageError("the draft model is the model itself: it needs a smaller one of its own");
+  }
+  if (options.draft != nullptr && options.draft->spec().vocab_size != engine.spec().vocab_size) {
+    return UsageError(
+        "the draft model has {} tokens and the model {}: both must have the same vocabulary",
+        options.draft->spec().vocab_size, engine.spec().vocab_size);
+  }
   return Result<std::unique_ptr<Scheduler>>(std::make_unique<Loop>(engine, std::move(options)));
 }
 
@@ -55,7 +66,8 @@ Loop::Loop(Engine& engine, SchedulerOptions options)
       options_(WithClock(std::move(options))),
       inbox_(
           std::make_shared<Inbox>(options_.max_queued_requests, options_.max_queued_prompt_tokens)),
-      planner_(engine, options_, total_) {
+      planner_(engine, options_, total_),
+      speculation_(engine, options_) {
   UpdateStatistics();
 }
 
@@ -115,6 +127,7 @@ bool Loop::Step() {
   if (work) Compute();
   if (!news && !work) return false;
   Publish();
+  speculation_.Forget(planner_.running());
   UpdateStatistics();
   return true;
 }
@@ -170,26 +183,14 @@ void Loop::Compute() {
     if (request.times.started_s < 0) request.times.started_s = now_s_;
   }
   if (plan.empty()) return;  // all that was there has been cancelled
-  // Without prompt_length: latent attention computes all rows in one form. With it, a page that was
-  // generated and the same page as part of a later prompt would differ in their last bits, and an
-  // answer would depend on which of them was found.
-  Batch batch;
-  for (const Share& share : plan) {
-    const Sequence& sequence = *share.sequence;
-    LogitsWanted wanted = LogitsWanted::kNone;
-    if (share.tokens == sequence.pending()) {
-      wanted = sequence.request->embedding  ? LogitsWanted::kHidden
-               : sequence.answer.finished() ? LogitsWanted::kNone
-                                            : LogitsWanted::kLast;
-    }
-    batch.entries.push_back(
-        {.sequence = sequence.id,
-         .tokens = sequence.PendingTokens().first(static_cast<size_t>(share.tokens)),
-         .logits = wanted});
-  }
+  speculation_.Draft(planner_);
+  std::vector<TokenIds> guessed;
+  const Batch batch = MakeBatch(guessed);
+  const double begin_s = options_.now_s();
   const auto result = engine_.Forward(batch);
-  const double seconds = options_.now_s() - now_s_;
-  now_s_ += seconds;
+  const double end_s = options_.now_s();
+  const double seconds = end_s - now_s_;
+  now_s_ = end_s;
   if (!result.ok()) {
     std::vector<Sequence*> failed;
     for (const Share& share : plan) failed.push_back(share.sequence);
@@ -198,7 +199,7 @@ void Loop::Compute() {
     }
     return;
   }
-  planner_.Computed(seconds);
+  planner_.Computed(end_s - begin_s);
   ++steps_;
   step_s_ += seconds;
   const double kept = std::exp(-seconds / kRecentSeconds);
@@ -206,6 +207,34 @@ void Loop::Compute() {
   recent_tokens_ *= kept;
   for (const Share& share : plan) recent_tokens_ += share.tokens;
   Deliver(*result);
+}
+
+// Without prompt_length: latent attention computes all rows in one form. With it, a page that was
+// generated and the same page as part of a later prompt would differ in their last bits, and an
+// answer would depend on which of them was found.
+Batch Loop::MakeBatch(std::vector<TokenIds>& guessed) const {
+  Batch batch;
+  guessed.reserve(planner_.plan().size());  // entries point into it
+  for (const Share& share : planner_.plan()) {
+    const Sequence& sequence = *share.sequence;
+    LogitsWanted wanted = LogitsWanted::kNone;
+    if (share.tokens == sequence.pending()) {
+      wanted = sequence.request->embedding  ? LogitsWanted::kHidden
+               : sequence.answer.finished() ? LogitsWanted::kNone
+                                            : LogitsWanted::kLast;
+    }
+    std::span<const TokenId> tokens =
+        sequence.PendingTokens().first(static_cast<size_t>(share.tokens));
+    if (share.drafts > 0) {
+      wanted = LogitsWanted::kAll;
+      TokenIds& both = guessed.emplace_back(tokens.begin(), tokens.end());
+      both.insert(both.end(), sequence.drafts.begin(), sequence.drafts.begin() + share.drafts);
+      tokens = both;
+    }
+    batch.entries.push_back(
+        {.sequence = sequence.id, .tokens = tokens, .logits = wanted, .drafts = share.drafts});
+  }
+  return batch;
 }
 
 void Loop::Deliver(const StepResult& result) {
@@ -229,10 +258,12 @@ void Loop::Deliver(const StepResult& result) {
       EndAll(*sequence.request, *sequence.answer.finished());
       continue;
     }
-    const std::span<const float> logits(result.logits.data() + row++ * vocab, vocab);
+    const auto rows = static_cast<size_t>(1 + share.drafts);
+    const std::span<const float> logits(result.logits.data() + row * vocab, rows * vocab);
+    row += rows;
     ActiveRequest& request = *sequence.request;
     if (request.prompt_done) {
-      Sample(sequence, logits);
+      Sample(sequence, logits, share.drafts);
     } else {
       AnswerFirstTokens(request, logits);
     }
@@ -262,16 +293,36 @@ void Loop::AnswerFirstTokens(ActiveRequest& request, std::span<const float> logi
   Sample(first, logits);
 }
 
-void Loop::Sample(Sequence& sequence, std::span<const float> logits) {
-  Result<engine::SampledToken> token = sequence.answer.Next(logits);
-  if (!token.ok()) {
-    End(sequence, FinishReason::kFailed, token.status());
-    return;
-  }
+void Loop::Sample(Sequence& sequence, std::span<const float> logits, int32_t drafts) {
+  const auto vocab = static_cast<size_t>(engine_.spec().vocab_size);
+  const size_t size = sequence.answer.tokens().size();
   ActiveRequest& request = *sequence.request;
-  ++request.usage.generated_tokens;
-  ++total_.generated_tokens;
-  request.events.push_back({.choice = sequence.choice, .token = std::move(token).value()});
+  Status error;
+  size_t accepted = 0;
+  while (true) {
+    Result<engine::SampledToken> token =
+        sequence.answer.Next(logits.subspan(accepted * vocab, vocab));
+    if (!token.ok()) {
+      error = token.status();
+      break;
+    }
+    const TokenId id = token->id;
+    ++request.usage.generated_tokens;
+    ++total_.generated_tokens;
+    request.events.push_back({.choice = sequence.choice, .token = std::move(token).value()});
+    const bool more = !sequence.answer.finished() && static_cast<int32_t>(accepted) < drafts;
+    if (!more || id != sequence.drafts[accepted]) break;
+    ++accepted;
+  }
+  const auto count = static_cast<int32_t>(accepted);
+  if (drafts > 0) {
+    Bill(sequence, count, true, total_);
+    engine_.Truncate(sequence.id, sequence.held);
+    planner_.Accepted(sequence, count);
+    recent_tokens_ += count;
+  }
+  speculation_.Learn(sequence, size, drafts, count);
+  if (!error.ok()) return End(sequence, FinishReason::kFailed, error);
   if (sequence.answer.finished()) End(sequence, *sequence.answer.finished());
 }
 
@@ -319,6 +370,8 @@ void Loop::UpdateStatistics() {
                  .finished = finished_,
                  .usage = total_,
                  .preemptions = planner_.preemptions(),
+                 .drafts = speculation_.counts(),
+                 .draft_error = speculation_.model_error(),
                  .steps = steps_,
                  .step_s = step_s_,
                  .tokens_per_s = recent_s_ > 0 ? recent_tokens_ / recent_s_ : 0};

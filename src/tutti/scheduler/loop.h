@@ -15,6 +15,7 @@
 #include "tutti/scheduler/planner.h"
 #include "tutti/scheduler/scheduler.h"
 #include "tutti/scheduler/sequence.h"
+#include "tutti/scheduler/speculation.h"
 
 namespace tutti::scheduler {
 
@@ -39,10 +40,14 @@ class Loop final : public Scheduler {
   void CancelChoice(ActiveRequest& request, int32_t choice);
   void Accept(Arrival arrival);
   void Compute();
-  // The sequences' shares are computed; a row of logits for each that has nothing pending.
+  // The plan as a batch, which lives as long as `guessed`.
+  Batch MakeBatch(std::vector<TokenIds>& guessed) const;
+  // The sequences' shares are computed; a row of logits for each that has nothing pending, and one
+  // for each draft.
   void Deliver(const StepResult& result);
   void AnswerFirstTokens(ActiveRequest& request, std::span<const float> logits);
-  void Sample(Sequence& sequence, std::span<const float> logits);
+  // Takes tokens as long as they are those that were guessed. Logits are [1 + drafts, vocab_size].
+  void Sample(Sequence& sequence, std::span<const float> logits, int32_t drafts = 0);
   void End(Sequence& sequence, FinishReason reason, const Status& error = {});
   void EndAll(ActiveRequest& request, FinishReason reason, const Status& error = {});
   void LeaveQueue(ActiveRequest& request);
@@ -56,6 +61,7 @@ class Loop final : public Scheduler {
   std::atomic<uint64_t> next_id_ = 1;
   Usage total_;
   Planner planner_;
+  Speculation speculation_;
   std::map<uint64_t, ActiveRequest> requests_;  // by id
   uint64_t next_order_ = 0;
   double now_s_ = 0;

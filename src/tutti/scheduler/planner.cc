@@ -11,8 +11,11 @@ namespace {
 
 // Tokens of prompts in a step, at least: with fewer, a step's own cost would be most of its time.
 constexpr int64_t kLeastPromptTokens = 16;
-// What a generated token weighs against one of a prompt.
-constexpr double kGeneratedWeight = 2;
+// The last token of a prompt gives a generated one, as every later one does.
+double ValueOf(const Share& share) {
+  const bool generates = share.tokens == share.sequence->pending();
+  return share.tokens - 1 + (generates ? kGeneratedWeight : 1);
+}
 
 // Tokens that may be found: of the last one the logits are wanted, so it is computed.
 std::span<const TokenId> Findable(const Sequence& sequence) {
@@ -77,15 +80,33 @@ const std::vector<Share>& Planner::Plan(double now_s) {
 }
 
 void Planner::Computed(double seconds) {
+  for (const Share& share : plan_) tenants_.Serve(share.sequence->request->tenant, ValueOf(share));
+  times_.Measured(planned_tokens(), seconds);
+}
+
+void Planner::Accepted(const Sequence& sequence, int32_t drafts) {
+  tenants_.Serve(sequence.request->tenant, drafts * kGeneratedWeight);
+}
+
+int64_t Planner::planned_tokens() const {
   int64_t tokens = 0;
-  for (const Share& share : plan_) {
-    tokens += share.tokens;
-    // The last token of a prompt gives a generated one, as every later one does.
-    const bool generates = share.tokens == share.sequence->pending();
-    tenants_.Serve(share.sequence->request->tenant,
-                   share.tokens - 1 + (generates ? kGeneratedWeight : 1));
-  }
-  times_.Measured(tokens, seconds);
+  for (const Share& share : plan_) tokens += share.tokens + share.drafts;
+  return tokens;
+}
+
+double Planner::planned_value() const {
+  double value = 0;
+  for (const Share& share : plan_) value += ValueOf(share);
+  return value;
+}
+
+void Planner::AddDrafts(size_t index, int32_t drafts) {
+  Share& share = plan_[index];
+  planned_pages_ -= share.pages;
+  while (drafts > 0 && PagesMissing(*share.sequence, share.tokens + drafts) > PagesLeft()) --drafts;
+  share.drafts = drafts;
+  share.pages = PagesMissing(*share.sequence, share.tokens + drafts);
+  planned_pages_ += share.pages;
 }
 
 // What others have computed since the last step need not be computed again.

@@ -5,6 +5,7 @@
 //   page
 //      another one is just computing waits for it.
 //   3. those that wait start where there are places, memory for their whole prompt, and time left
+//   4. drafts, from outside (speculation.h), in memory that is left
 //
 // Where memory is short, the planner takes a sequence's pages away; it waits again and is computed
 // again, but for what is still remembered. It is chosen from batch requests before interactive
@@ -27,8 +28,12 @@ namespace tutti::scheduler {
 struct Share {
   Sequence* sequence = nullptr;
   int32_t tokens = 0;
-  int64_t pages = 0;  // that the step will take for it
+  int64_t pages = 0;   // that the step will take for it
+  int32_t drafts = 0;  // tokens behind them that are guessed
 };
+
+// What a generated token weighs against one of a prompt.
+inline constexpr double kGeneratedWeight = 2;
 
 class Planner {
  public:
@@ -49,8 +54,16 @@ class Planner {
   const std::vector<Share>& plan() const { return plan_; }
   // Those that Plan started.
   const std::vector<Sequence*>& started() const { return started_; }
+  // So many drafts for a sequence of the plan that generates, or as many as have room.
+  void AddDrafts(size_t share, int32_t drafts);
+  // The plan's tokens, and what they are worth: prompt 1, generated kGeneratedWeight.
+  int64_t planned_tokens() const;
+  double planned_value() const;
+  const StepTimes& times() const { return times_; }
   // The plan was computed.
   void Computed(double seconds);
+  // So many of a sequence's drafts became tokens of its answer.
+  void Accepted(const Sequence& sequence, int32_t drafts);
 
   int64_t waiting() const { return tenants_.waiting(); }
   const std::vector<Sequence*>& running() const { return running_; }

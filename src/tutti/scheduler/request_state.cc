@@ -34,7 +34,7 @@ Progress RequestState::progress() const {
 
 bool RequestState::HasRoom(size_t events) const {
   const std::lock_guard lock(mutex_);
-  return std::ssize(unread_) + static_cast<int64_t>(events) <= unread_max_;
+  return unread_.empty() || std::ssize(unread_) + static_cast<int64_t>(events) <= unread_max_;
 }
 
 void RequestState::Push(std::vector<Event>& events, const Usage& usage, const Times& times) {

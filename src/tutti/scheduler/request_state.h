@@ -31,7 +31,8 @@ class RequestState {
   void Cancel(int32_t choice);
   Progress progress() const;
 
-  // The loop's side. Whether so many more events have room.
+  // The loop's side. Whether so many more events have room; for who has read everything they have,
+  // whatever a step gives.
   bool HasRoom(size_t events) const;
   // Adds the events and empties `events`.
   void Push(std::vector<Event>& events, const Usage& usage, const Times& times);

@@ -17,8 +17,8 @@
 // `batch_patience_s`; within a class the tenant that was served least; within a tenant the order of
 // arrival.
 //
-// Ownership: the engine must outlive the scheduler and is used by the loop's thread alone; streams
-// may outlive the scheduler.
+// Ownership: the engine, and that of drafts, must outlive the scheduler and are used by the loop's
+// thread alone; streams may outlive the scheduler.
 // Threads: Submit, Drain, Stop, statistics() and all of Stream from any thread; Run and Step from
 // one.
 // Errors: Submit refuses with kUsage what can never work (HTTP 400), with kResource where the queue
@@ -126,8 +126,22 @@ class Stream {
   std::shared_ptr<RequestState> state_;
 };
 
+// Where guesses of coming tokens are from (speculation.h).
+enum class DraftSource : uint8_t { kLookup, kModel };
+inline constexpr size_t kDraftSources = 2;
+struct DraftCount {
+  int64_t drafted = 0;   // tokens that were guessed and verified
+  int64_t accepted = 0;  // of these, the ones that came true
+};
+
 struct SchedulerOptions {
   TokenIds end_of_generation = {};  // tokens with which the model ends an answer
+
+  // Speculative decoding: several tokens of an answer in a step, where they can be guessed and that
+  // is faster. It changes no token.
+  bool prompt_lookup = true;  // guesses from the answer's own text
+  Engine* draft = nullptr;    // guesses: a smaller model of the same vocabulary, used by the loop
+  int32_t max_drafts = 16;    // of a sequence and step; 0: none
 
   // The queue: requests that have not started.
   int64_t max_queued_requests = 1024;
@@ -159,6 +173,8 @@ struct Statistics {
   std::array<int64_t, kFinishReasons> finished = {};  // choices, by FinishReason
   Usage usage;                                        // of all requests
   int64_t preemptions = 0;
+  std::array<DraftCount, kDraftSources> drafts;  // by DraftSource
+  std::string draft_error;  // not empty: why the draft model is not used any more
   int64_t steps = 0;
   double step_s = 0;  // inside of the engine
 

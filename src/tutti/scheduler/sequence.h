@@ -6,12 +6,14 @@
 //
 // Ownership: the loop owns ActiveRequests, they own their Sequences. Threads: the loop's.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <vector>
 
 #include "tutti/engine/answer.h"
+#include "tutti/scheduler/prompt_lookup.h"
 #include "tutti/scheduler/request_state.h"
 #include "tutti/scheduler/scheduler.h"
 
@@ -28,6 +30,12 @@ struct Sequence {
   int32_t reached = 0;   // the most it ever held: beyond it, work is new
   bool waiting = false;  // for memory and a place among those that run
   bool ended = false;
+
+  // Of speculation.h.
+  PromptLookup lookup = {};
+  TokenIds drafts = {};  // guesses of what comes after the answer's tokens, in this step
+  DraftSource source = DraftSource::kLookup;
+  std::array<double, kDraftSources> accepted = {-1, -1};  // how often they are right; -1: unknown
 
   bool running() const { return id >= 0; }
   int32_t pending() const { return static_cast<int32_t>(answer.tokens().size()) - held; }

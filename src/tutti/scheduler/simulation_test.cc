@@ -1,7 +1,7 @@
 // The scheduler in a small world with a clock of its own: users arrive, read, go away, are slow or
 // fall silent, while memory is short and steps fail; everything is decided by a seed. Each answer
-// must be the one that the same request gets alone, each bill exact, and at the end nothing may be
-// left over.
+// must be the one that the same request gets alone and without speculation, each bill exact, and at
+// the end nothing may be left over.
 //
 // TUTTI_SEEDS=100000 runs more seeds, TUTTI_SEED=123 begins with that one.
 #include <gtest/gtest.h>
@@ -57,11 +57,14 @@ class World {
     options_.now_s = [this] { return now_s_; };
     if (Chance(2)) options_.end_of_generation = {Token()};
     fails_ = Chance(10);
-    engine_->before_forward = [this](const Batch& batch) {
+    MakeDrafts();
+    // From steps whose time is all their own to steps that pay for each token.
+    const double token_s = Chance(2) ? 0.0001 : Chance(2) ? 0.00001 : 0.0005;
+    engine_->before_forward = [this, token_s](const Batch& batch) {
       size_t tokens = 0;
       for (const BatchEntry& entry : batch.entries) tokens += entry.tokens.size();
       EXPECT_LE(static_cast<int32_t>(tokens), options_.max_step_tokens);
-      now_s_ += 0.0005 + 0.0001 * static_cast<double>(tokens + Random(5));
+      now_s_ += 0.0005 + token_s * static_cast<double>(tokens + Random(5));
       if (fails_ && Chance(30)) return Error(StatusCode::kIo, "a step failed");
       return Status();
     };
@@ -93,6 +96,8 @@ class World {
     CheckNothingIsLeft();
   }
 
+  std::array<DraftCount, kDraftSources> drafts() const { return scheduler_->statistics().drafts; }
+
  private:
   uint64_t Random(uint64_t n) { return rng_.NextU64() % std::max<uint64_t>(n, 1); }
   bool Chance(uint64_t one_in) { return Random(one_in) == 0; }
@@ -102,6 +107,25 @@ class World {
     TokenIds tokens;
     while (tokens.size() < size) tokens.push_back(Token());
     return tokens;
+  }
+
+  void MakeDrafts() {
+    options_.prompt_lookup = Chance(2);
+    options_.max_drafts = static_cast<int32_t>(Random(40));
+    if (Chance(2)) engine_->surprise = 2 + static_cast<uint32_t>(Random(30));
+    if (Chance(2)) return;
+    const auto context = static_cast<int32_t>(20 + Random(300));
+    draft_ =
+        std::make_unique<FakeEngine>(kVocabulary, context, 1 + static_cast<int64_t>(Random(30)));
+    draft_->surprise =
+        engine_->surprise == 0 ? 2 : engine_->surprise * static_cast<uint32_t>(1 + Random(2));
+    options_.draft = draft_.get();
+    draft_fails_ = Chance(5);
+    draft_->before_forward = [this](const Batch& batch) {
+      now_s_ += 0.00005 * static_cast<double>(1 + batch.entries.size());
+      if (draft_fails_ && Chance(50)) return Error(StatusCode::kIo, "a draft failed");
+      return Status();
+    };
   }
 
   void MakeUsers() {
@@ -252,8 +276,12 @@ class World {
     const Usage& total = scheduler_->statistics().usage;
     if (somebody_left_) return;
     ASSERT_EQ(total.generated_tokens, generated);
+    int64_t rejected = 0;
+    for (const DraftCount& count : scheduler_->statistics().drafts) {
+      rejected += count.drafted - count.accepted;
+    }
     ASSERT_EQ(engine_->computed_tokens,
-              total.prompt_tokens - total.cached_tokens + fed + total.recomputed_tokens);
+              total.prompt_tokens - total.cached_tokens + fed + total.recomputed_tokens + rejected);
   }
 
   void CheckNothingIsLeft() {
@@ -273,6 +301,10 @@ class World {
     for (const int64_t count : statistics.finished) choices -= count;
     ASSERT_EQ(choices, 0);
     ASSERT_EQ(statistics.refused, refused);
+    if (draft_ == nullptr) return;
+    ASSERT_TRUE(statistics.draft_error.empty() || draft_fails_) << statistics.draft_error;
+    ASSERT_EQ(draft_->sequences(), 0u);
+    ASSERT_EQ(draft_->CheckIntegrity(), "");
   }
 
   Rng rng_;
@@ -280,9 +312,11 @@ class World {
   double now_s_ = 0;
   SchedulerOptions options_;
   std::unique_ptr<FakeEngine> engine_;
+  std::unique_ptr<FakeEngine> draft_;
   std::unique_ptr<Scheduler> scheduler_;
   std::vector<User> users_;
   size_t next_user_ = 0;
+  bool draft_fails_ = false;
   bool fails_ = false;          // steps end in errors now and then
   bool somebody_left_ = false;  // and with them the knowledge of what they had got
 };
@@ -295,11 +329,21 @@ uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
 TEST(SimulationTest, AnySeed) {
   const uint64_t first = FromEnvironment("TUTTI_SEED", 1);
   const uint64_t seeds = FromEnvironment("TUTTI_SEEDS", 500);
+  std::array<DraftCount, kDraftSources> drafts;
   for (uint64_t seed = first; seed < first + seeds; ++seed) {
     SCOPED_TRACE("TUTTI_SEED=" + std::to_string(seed));
     World world(seed);
     world.Run();
     if (HasFailure()) return;
+    for (size_t source = 0; source < kDraftSources; ++source) {
+      drafts[source].drafted += world.drafts()[source].drafted;
+      drafts[source].accepted += world.drafts()[source].accepted;
+    }
+  }
+  if (seeds < 100) return;
+  for (const DraftCount& count : drafts) {
+    EXPECT_GT(count.accepted, seeds);
+    EXPECT_GT(count.drafted - count.accepted, seeds);
   }
 }
 
