@@ -67,7 +67,7 @@ Loop::Loop(Engine& engine, SchedulerOptions options)
       inbox_(
           std::make_shared<Inbox>(options_.max_queued_requests, options_.max_queued_prompt_tokens)),
       planner_(engine, options_, total_),
-      speculation_(engine, options_) {
+      speculation_(options_) {
   UpdateStatistics();
 }
 

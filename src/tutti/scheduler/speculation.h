@@ -29,8 +29,8 @@ namespace tutti::scheduler {
 
 class Speculation {
  public:
-  Speculation(const Engine& engine, const SchedulerOptions& options)
-      : engine_(engine), options_(options), model_(options.draft, options) {}
+  explicit Speculation(const SchedulerOptions& options)
+      : options_(options), model_(options.draft, options) {}
 
   // Adds drafts to the plan's sequences that generate.
   void Draft(Planner& planner);
@@ -56,7 +56,6 @@ class Speculation {
   void AskModel(std::span<Candidate> candidates, std::span<const Share> plan);
   double Accepted(const Sequence& sequence, DraftSource source) const;
 
-  const Engine& engine_;
   const SchedulerOptions& options_;
   DraftModel model_;
   // How often a draft is right, lately, over all sequences.
