@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "tutti/base/json_text.h"
 #include "tutti/base/printable.h"
 
 namespace tutti::server {
@@ -32,7 +33,7 @@ const auto kBlockFields = std::to_array<Field<Block>>({
     {"id", [](Block& b, std::string_view v) { b.id = v; }, 0, kMaxIdBytes},
     {"name", [](Block& b, std::string_view v) { b.name = v; }, 0, kMaxIdBytes},
     {"input",
-     [](RequestReader&, Block& b, const json::object& v) { b.input = json::serialize(v); }},
+     [](RequestReader&, Block& b, const json::object& v) { b.input = JsonText(v); }},
     {"tool_use_id", [](Block& b, std::string_view v) { b.tool_use_id = v; }, 0, kMaxIdBytes},
     {"content",
      [](RequestReader& r, Block& b, const json::value& v) { ReadText(r, b.content, v); }},

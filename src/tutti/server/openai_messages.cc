@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "tutti/base/json_text.h"
 #include "tutti/base/printable.h"
 #include "tutti/server/request_tools.h"
 
@@ -58,7 +59,7 @@ const auto kCallFunctionFields = std::to_array<Field<MessageToolCall>>({
      [](RequestReader& r, MessageToolCall& c, const json::value& v) {
        // Clients should send text; some send the object itself.
        if (v.is_object()) {
-         c.arguments = json::serialize(v);
+         c.arguments = JsonText(v);
        } else if (const auto text = r.AsText(v, 0, kMaxTextBytes)) {
          c.arguments = *text;
        }

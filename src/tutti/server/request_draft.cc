@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "tutti/base/json_text.h"
 #include "tutti/base/printable.h"
 
 namespace tutti::server {
@@ -90,7 +91,7 @@ const auto kSamplingFields = std::to_array<Field<RequestDraft>>({
 // A schema as an object, or as the text of one.
 void ReadSchema(RequestReader& reader, RequestDraft& draft, const json::value& value) {
   if (value.is_object() || value.is_bool()) {
-    return SetFormat(reader, draft, OutputKind::kJsonSchema, json::serialize(value));
+    return SetFormat(reader, draft, OutputKind::kJsonSchema, JsonText(value));
   }
   const auto text = reader.AsText(value, 1, kMaxTextBytes);
   if (!text) return;
@@ -317,7 +318,7 @@ void FinishConversation(RequestReader& reader, RequestDraft& draft) {
   conversation.tools_json = ToolsJson(draft.tools);
   conversation.add_generation_prompt = !request.continue_last_message;
   if (!draft.template_variables.empty()) {
-    conversation.extra_json = json::serialize(draft.template_variables);
+    conversation.extra_json = JsonText(draft.template_variables);
   }
   request.conversation = std::move(conversation);
 }

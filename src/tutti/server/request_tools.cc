@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "tutti/base/json_text.h"
 #include "tutti/base/printable.h"
 
 namespace tutti::server {
@@ -45,7 +46,7 @@ void ReadFunction(RequestReader& reader, RequestDraft& draft, const json::object
   });
   const Field<ToolDefinition> parameters = {
       schema_member, [](RequestReader&, ToolDefinition& d, const json::object& v) {
-        d.tool.parameters_json = json::serialize(v);
+        d.tool.parameters_json = JsonText(v);
       }};
   reader.Read<ToolDefinition>(function, {kFields, Fields<ToolDefinition>(&parameters, 1)},
                               definition);

@@ -1,0 +1,344 @@
+#include "tutti/text/answer_parts.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "tutti/text/answer_parts_impl.h"
+#include "tutti/text/tool_call_parsers.h"
+
+namespace tutti::text {
+namespace {
+
+constexpr std::string_view kSpaces = " \t\r\n";
+
+// Around final answers; they say nothing.
+constexpr auto kSilentMarkers = std::to_array<std::string_view>(
+    {"<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|START_TEXT|>", "<|END_TEXT|>"});
+
+// More white space than this beside a marker is not the marker's.
+constexpr size_t kMostSpaces = 256;
+
+size_t SpacesAtEnd(std::string_view text) {
+  const std::string_view end = text.substr(text.size() - std::min(text.size(), kMostSpaces));
+  const size_t last = end.find_last_not_of(kSpaces);
+  return end.size() - (last == std::string_view::npos ? 0 : last + 1);
+}
+
+// Whether a piece of JSON ends inside of a string: a marker found there is part of that string.
+bool EndsInString(std::string_view body) {
+  const std::string_view trimmed = Trimmed(body);
+  if (!trimmed.starts_with('{') && !trimmed.starts_with('[')) return false;
+  bool quoted = false;
+  for (size_t i = 0; i < trimmed.size(); ++i) {
+    if (trimmed[i] == '"') quoted = !quoted;
+    if (trimmed[i] == '\\' && quoted) ++i;
+  }
+  return quoted;
+}
+
+class MarkedParts final : public AnswerParts {
+ public:
+  MarkedParts(const AnswerFormat& format, AnswerPartsOptions options)
+      : marks_(options.reasoning ? format.reasoning : ReasoningMarks{}),
+        options_(std::move(options)),
+        types_(options_.tools) {
+    if (options_.only_calls) {
+      call_ = &BareCallSyntax();
+      state_ = State::kCall;
+      return;
+    }
+    if (!marks_.open.empty() && options_.in_reasoning) Enter(State::kReasoning);
+    for (const CallSyntax* syntax : format.calls) {
+      if (options_.tools.empty()) break;
+      if (syntax->bare) {
+        bare_ = syntax;
+      } else {
+        calls_.push_back(syntax);
+        markers_.push_back(syntax->open);
+      }
+    }
+    const bool marked = !marks_.open.empty() || !calls_.empty();
+    if (marked) markers_.insert(markers_.end(), kSilentMarkers.begin(), kSilentMarkers.end());
+  }
+
+  std::vector<AnswerPart> Push(std::string_view text) override {
+    input_ += text;
+    Advance(false);
+    return parts_.Take();
+  }
+
+  std::vector<AnswerPart> Finish() override {
+    Advance(true);
+    return parts_.Take();
+  }
+
+  size_t dropped_bytes() const override { return dropped_; }
+  bool in_reasoning() const override { return state_ == State::kReasoning; }
+
+ private:
+  enum class State : uint8_t { kBegin, kText, kReasoning, kCall };
+
+  // Shows the steps a little more at a time: a step may look at all it sees, so that the whole
+  // takes linear time however much came at once.
+  void Advance(bool last) {
+    constexpr size_t kWindowBytes = 1024;
+    for (;;) {
+      if (end_ < input_.size()) {
+        end_ += std::min(kWindowBytes, input_.size() - end_);
+        while (Step(false)) {
+        }
+      } else if (!last || !Step(true)) {
+        break;
+      }
+    }
+    input_.erase(0, begin_);
+    end_ -= begin_;
+    begin_ = 0;
+  }
+
+  // What is seen and not yet understood.
+  std::string_view Seen() const { return std::string_view(input_).substr(begin_, end_ - begin_); }
+
+  // Each takes what it understands from the front; false: more text is needed.
+  bool Step(bool last) {
+    if (skip_spaces_) SkipSpaces();
+    switch (state_) {
+      case State::kBegin:
+        return Begin(last);
+      case State::kText:
+        return Text(last);
+      case State::kReasoning:
+        return Reasoning(last);
+      case State::kCall:
+        return Call(last);
+    }
+    return false;
+  }
+
+  void Enter(State state) {
+    state_ = state;
+    skip_spaces_ = true;
+  }
+  void Drop(size_t bytes) {
+    dropped_ += bytes;
+    begin_ += bytes;
+  }
+  void Emit(PartKind kind, size_t bytes) {
+    parts_.Add(kind, Seen().substr(0, bytes));
+    begin_ += bytes;
+  }
+  void SkipSpaces() {
+    Drop(std::min(Seen().find_first_not_of(kSpaces), Seen().size()));
+    if (!Seen().empty()) skip_spaces_ = false;
+  }
+
+  // Only here reasoning may begin, or an answer that is a call without markers.
+  bool Begin(bool last) {
+    const size_t spaces = std::min(Seen().find_first_not_of(kSpaces), Seen().size());
+    const std::string_view rest = Seen().substr(spaces);
+    if (spaces > kMostSpaces) {
+      state_ = State::kText;
+      return true;
+    }
+    if (rest.empty() && !last) return false;
+    if (!marks_.open.empty() && rest.starts_with(marks_.open)) {
+      Drop(spaces + marks_.open.size());
+      Enter(State::kReasoning);
+      return true;
+    }
+    if (!last && !marks_.open.empty() && marks_.open.starts_with(rest)) return false;
+    if (bare_ != nullptr && rest.starts_with(bare_->open)) {
+      call_ = bare_;
+      state_ = State::kCall;
+      return true;
+    }
+    state_ = State::kText;
+    return true;
+  }
+
+  bool Text(bool last) {
+    size_t at = Seen().size();
+    std::string_view marker;
+    for (const std::string_view candidate : markers_) {
+      const size_t found = Seen().find(candidate);
+      if (found < at) {
+        at = found;
+        marker = candidate;
+      }
+    }
+    if (marker.empty()) {
+      EmitText(last);
+      return false;
+    }
+    EmitBefore(PartKind::kText, at);
+    const auto is_call = [&](const CallSyntax* syntax) { return syntax->open == marker; };
+    const auto call = std::find_if(calls_.begin(), calls_.end(), is_call);
+    if (call == calls_.end()) {
+      Drop(marker.size());
+      Enter(State::kText);
+    } else {
+      call_ = *call;
+      searched_ = marker.size();
+      state_ = State::kCall;
+    }
+    return true;
+  }
+
+  // Without markers, but for what may become one, and white space that may stand before one.
+  void EmitText(bool last) {
+    size_t keep = 0;
+    if (!last && !markers_.empty()) {
+      keep = PossibleMarkerBytes(Seen(), markers_);
+      keep += SpacesAtEnd(Seen().substr(0, Seen().size() - keep));
+    }
+    Emit(PartKind::kText, Seen().size() - keep);
+  }
+
+  // What stands before a marker, without the white space between.
+  void EmitBefore(PartKind kind, size_t at) {
+    const size_t spaces = SpacesAtEnd(Seen().substr(0, at));
+    Emit(kind, at - spaces);
+    Drop(spaces);
+  }
+
+  bool Reasoning(bool last) {
+    const size_t at = Seen().find(marks_.close);
+    if (at != std::string_view::npos) {
+      EmitBefore(PartKind::kReasoning, at);
+      Drop(marks_.close.size());
+      Enter(State::kText);
+      return true;
+    }
+    size_t keep = last ? 0 : PossibleMarkerBytes(Seen(), std::span(&marks_.close, 1));
+    keep += SpacesAtEnd(Seen().substr(0, Seen().size() - keep));
+    Emit(PartKind::kReasoning, Seen().size() - keep);
+    if (last) Drop(Seen().size());
+    return false;
+  }
+
+  // What is seen begins with the marker that opens the call.
+  bool Call(bool last) {
+    const size_t open = call_->bare ? 0 : call_->open.size();
+    if (!call_->close.empty()) {
+      const size_t at = Seen().find(call_->close, searched_);
+      if (at != std::string_view::npos) {
+        const std::string_view body = Seen().substr(open, at - open);
+        const size_t end = at + call_->close.size();
+        // A marker inside of an argument; not for ever, a model may forget a quote.
+        constexpr int kMostPassed = 4;
+        if (passed_ < kMostPassed && EndsInString(body)) {
+          if (first_end_ == 0) first_end_ = end;
+          ++passed_;
+          searched_ = end;
+          return true;
+        }
+        CloseCall(body, end, first_end_ > 0 ? first_end_ : end);
+        return true;
+      }
+      const size_t tail = std::min(Seen().size(), call_->close.size());
+      searched_ = std::max(searched_, Seen().size() - tail);
+    }
+    if (!last || Seen().empty()) return false;
+    const size_t end = Seen().size();
+    CloseCall(Seen().substr(open), end, first_end_ > 0 ? first_end_ : end);
+    return true;
+  }
+
+  // Takes `end` bytes as calls, or the first `failed_end` of them as text.
+  void CloseCall(std::string_view body, size_t end, size_t failed_end) {
+    std::vector<ToolCall> found;
+    if (call_->parse(body, types_, found)) {
+      parts_.AddCalls(std::move(found), Seen().substr(0, end));
+      begin_ += end;
+      Enter(State::kText);
+    } else {
+      Emit(PartKind::kText, failed_end);
+      end_ = begin_;  // what follows is looked at anew
+      state_ = State::kText;
+    }
+    call_ = nullptr;
+    searched_ = first_end_ = 0;
+    passed_ = 0;
+  }
+
+  const ReasoningMarks marks_;
+  const AnswerPartsOptions options_;
+  const ToolTypes types_;
+  std::vector<const CallSyntax*> calls_;
+  const CallSyntax* bare_ = nullptr;
+  std::vector<std::string_view> markers_;  // that may stand in text
+
+  State state_ = State::kBegin;
+  bool skip_spaces_ = false;
+  std::string input_;  // not yet understood
+  size_t begin_ = 0;   // of what the steps see of it
+  size_t end_ = 0;
+  PartList parts_;
+  size_t dropped_ = 0;
+
+  const CallSyntax* call_ = nullptr;  // the one that is open
+  size_t searched_ = 0;               // before this its end is not
+  size_t first_end_ = 0;              // of ends that were inside of a string
+  int passed_ = 0;                    // of these
+};
+
+}  // namespace
+
+size_t PossibleMarkerBytes(std::string_view text, std::span<const std::string_view> markers) {
+  size_t most = 0;
+  for (const std::string_view marker : markers) {
+    for (size_t n = std::min(marker.size() - 1, text.size()); n > most; --n) {
+      if (marker.starts_with(text.substr(text.size() - n))) most = n;
+    }
+  }
+  return most;
+}
+
+void PartList::Add(PartKind kind, std::string_view text) {
+  if (text.empty()) return;
+  if (!parts_.empty() && parts_.back().kind == kind) {
+    parts_.back().text += text;
+  } else {
+    parts_.push_back({.kind = kind, .text = std::string(text), .call = {}});
+  }
+}
+
+void PartList::AddCalls(std::vector<ToolCall> calls, std::string_view source) {
+  for (ToolCall& call : calls) {
+    parts_.push_back({.kind = PartKind::kToolCall,
+                      .text = std::string(std::exchange(source, {})),
+                      .call = std::move(call)});
+  }
+}
+
+bool AnswerFormat::Knows(std::string_view control) const {
+  if (control.empty()) return false;
+  const auto has = [&](std::string_view markers) {
+    return markers.find(control) != std::string_view::npos;
+  };
+  if (harmony) return has("<|channel|><|message|><|start|><|end|><|constrain|><|call|><|return|>");
+  if (has(reasoning.open) || has(reasoning.close)) return true;
+  for (const CallSyntax* syntax : calls) {
+    if (has(syntax->open) || has(syntax->close) || has(syntax->inner)) return true;
+  }
+  return std::find(kSilentMarkers.begin(), kSilentMarkers.end(), control) != kSilentMarkers.end();
+}
+
+AnswerFormat AnswerFormatOf(std::string_view template_source) {
+  AnswerFormat format;
+  format.harmony = template_source.find("<|channel|>") != std::string_view::npos &&
+                   template_source.find("<|message|>") != std::string_view::npos;
+  if (format.harmony) return format;
+  format.reasoning = ReasoningMarksOf(template_source);
+  format.calls = CallSyntaxesOf(template_source);
+  return format;
+}
+
+std::unique_ptr<AnswerParts> MakeAnswerParts(const AnswerFormat& format,
+                                             AnswerPartsOptions options) {
+  if (format.harmony && !options.only_calls) return MakeHarmonyParts(std::move(options));
+  return std::make_unique<MarkedParts>(format, std::move(options));
+}
+
+}  // namespace tutti::text

@@ -1,0 +1,190 @@
+#include <array>
+#include <span>
+
+#include "tutti/text/answer_parts_impl.h"
+#include "tutti/text/tool_call_parsers.h"
+
+namespace tutti::text {
+namespace {
+
+// gpt-oss: messages of a header, <|message|> and a body.
+//
+//   <|channel|>analysis<|message|>...<|end|><|start|>assistant<|channel|>commentary
+//   to=functions.NAME <|constrain|>json<|message|>{...}<|call|>
+//
+// The channel analysis is reasoning, a commentary to a function is a call, all else is text. The
+// prompt ends with <|start|>assistant, so an answer begins inside of a header; one that begins
+// with anything but a marker is taken as text.
+class HarmonyParts final : public AnswerParts {
+ public:
+  explicit HarmonyParts(AnswerPartsOptions options) : options_(std::move(options)) {}
+
+  std::vector<AnswerPart> Push(std::string_view text) override {
+    // In slices: a step may look at all there is.
+    constexpr size_t kSliceBytes = 1024;
+    for (size_t at = 0; at < text.size(); at += kSliceBytes) {
+      buffer_ += text.substr(at, kSliceBytes);
+      while (Step(false)) {
+      }
+    }
+    return parts_.Take();
+  }
+  std::vector<AnswerPart> Finish() override {
+    while (Step(true)) {
+    }
+    return parts_.Take();
+  }
+  size_t dropped_bytes() const override { return dropped_; }
+  bool in_reasoning() const override {
+    return state_ == State::kBody && kind_ == PartKind::kReasoning;
+  }
+
+ private:
+  enum class State : uint8_t { kBegin, kHeader, kBody };
+  static constexpr auto kHeaderMarkers =
+      std::to_array<std::string_view>({"<|channel|>", "<|start|>", " to="});
+  static constexpr std::string_view kMessage = "<|message|>";
+  static constexpr auto kEnds = std::to_array<std::string_view>(
+      {"<|end|>", "<|call|>", "<|return|>", "<|start|>", "<|channel|>"});
+
+  bool Step(bool last) {
+    switch (state_) {
+      case State::kBegin:
+        return Begin(last);
+      case State::kHeader:
+        return Header(last);
+      case State::kBody:
+        return Body(last);
+    }
+    return false;
+  }
+
+  bool Begin(bool last) {
+    bool possible = false;
+    for (const std::string_view marker : kHeaderMarkers) {
+      if (buffer_.starts_with(marker)) {
+        state_ = State::kHeader;
+        return true;
+      }
+      possible = possible || marker.starts_with(buffer_);
+    }
+    if (buffer_.empty() || (possible && !last)) return false;
+    kind_ = PartKind::kText;
+    recipient_.clear();
+    head_.clear();
+    state_ = State::kBody;
+    return true;
+  }
+
+  bool Header(bool last) {
+    const size_t at = buffer_.find(kMessage, searched_);
+    if (at == std::string::npos) {
+      searched_ = buffer_.size() - std::min(buffer_.size(), kMessage.size());
+      if (!last || buffer_.empty()) return false;
+      // A header without a message: nobody knows what it was to be.
+      parts_.Add(PartKind::kText, buffer_);
+      buffer_.clear();
+      return false;
+    }
+    const std::string_view header = std::string_view(buffer_).substr(0, at);
+    recipient_ = WordBehind(header, "to=");
+    if (recipient_.starts_with("functions.")) recipient_.erase(0, 10);
+    const std::string channel = WordBehind(header, "<|channel|>");
+    const bool call = !recipient_.empty() && !options_.tools.empty();
+    kind_ = PartKind::kText;
+    if (call) {
+      kind_ = PartKind::kToolCall;
+    } else if (channel == "analysis" && options_.reasoning) {
+      kind_ = PartKind::kReasoning;
+    }
+    head_ = buffer_.substr(0, at + kMessage.size());
+    if (!call) dropped_ += head_.size();
+    buffer_.erase(0, head_.size());
+    searched_ = 0;
+    state_ = State::kBody;
+    return true;
+  }
+
+  // The word that follows `mark`, up to a space or the next marker.
+  static std::string WordBehind(std::string_view text, std::string_view mark) {
+    const size_t at = text.find(mark);
+    if (at == std::string_view::npos) return {};
+    const std::string_view rest = text.substr(at + mark.size());
+    return std::string(rest.substr(0, rest.find_first_of(" <")));
+  }
+
+  bool Body(bool last) {
+    size_t at = buffer_.size();
+    std::string_view end;
+    for (const std::string_view marker : kEnds) {
+      const size_t found = buffer_.find(marker, searched_);
+      if (found < at) {
+        at = found;
+        end = marker;
+      }
+    }
+    if (end.empty()) {
+      const size_t keep = last ? 0 : PossibleMarkerBytes(buffer_, kEnds);
+      if (kind_ != PartKind::kToolCall) {
+        parts_.Add(kind_, std::string_view(buffer_).substr(0, buffer_.size() - keep));
+        buffer_.erase(0, buffer_.size() - keep);
+      } else if (last) {
+        FinishCall(buffer_.size());
+      } else {
+        searched_ = buffer_.size() - keep;
+      }
+      return false;
+    }
+    if (kind_ == PartKind::kToolCall) {
+      FinishCall(at);
+    } else {
+      parts_.Add(kind_, std::string_view(buffer_).substr(0, at));
+      buffer_.erase(0, at);
+    }
+    searched_ = 0;
+    // What begins the next header is part of it.
+    const bool opens = end == "<|start|>" || end == "<|channel|>";
+    if (!opens) {
+      dropped_ += end.size();
+      buffer_.erase(0, end.size());
+    }
+    state_ = State::kBegin;
+    return true;
+  }
+
+  // The call whose body is the first `size` bytes; as text where it is none.
+  void FinishCall(size_t size) {
+    const std::string_view body = std::string_view(buffer_).substr(0, size);
+    ToolCall call;
+    call.name = recipient_;
+    if (head_.empty()) {
+      parts_.Add(PartKind::kText, body);
+    } else if (SetArguments(body, call)) {
+      std::vector<ToolCall> calls;
+      calls.push_back(std::move(call));
+      parts_.AddCalls(std::move(calls), head_ + std::string(body));
+    } else {
+      parts_.Add(PartKind::kText, head_ + std::string(body));
+    }
+    head_.clear();
+    buffer_.erase(0, size);
+  }
+
+  const AnswerPartsOptions options_;
+  State state_ = State::kBegin;
+  PartKind kind_ = PartKind::kText;
+  std::string recipient_;
+  std::string head_;  // the header of a call
+  std::string buffer_;
+  size_t searched_ = 0;
+  size_t dropped_ = 0;
+  PartList parts_;
+};
+
+}  // namespace
+
+std::unique_ptr<AnswerParts> MakeHarmonyParts(AnswerPartsOptions options) {
+  return std::make_unique<HarmonyParts>(std::move(options));
+}
+
+}  // namespace tutti::text

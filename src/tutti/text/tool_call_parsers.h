@@ -1,0 +1,38 @@
+// The parsers of tool_calls.h, one per form. Only for sources in text/.
+#pragma once
+#include <string_view>
+#include <vector>
+
+#include "tutti/text/tool_calls.h"
+
+namespace tutti::text {
+
+// Objects with a name and arguments, one, several or a list of them; {"NAME": {...}} too.
+bool ParseJsonCalls(std::string_view body, const ToolTypes& types, std::vector<ToolCall>& calls);
+// As ParseJsonCalls, of known tools only.
+bool ParseKnownJsonCalls(std::string_view body, const ToolTypes& types,
+                         std::vector<ToolCall>& calls);
+// What stands in <tool_call>: JSON, <function=NAME><parameter=KEY>VALUE..., or
+// NAME<arg_key>KEY</arg_key><arg_value>VALUE</arg_value>...
+bool ParseTaggedCall(std::string_view body, const ToolTypes& types, std::vector<ToolCall>& calls);
+// NAME>{...}, what follows <function=.
+bool ParseFunctionTag(std::string_view body, const ToolTypes& types, std::vector<ToolCall>& calls);
+// <invoke name="NAME"><parameter name="KEY">VALUE</parameter></invoke>..., with or without DSML.
+bool ParseInvokes(std::string_view body, const ToolTypes& types, std::vector<ToolCall>& calls);
+// DeepSeek V3 and V3.1.
+bool ParseDeepseekCalls(std::string_view body, const ToolTypes& types,
+                        std::vector<ToolCall>& calls);
+bool ParseKimiCalls(std::string_view body, const ToolTypes& types, std::vector<ToolCall>& calls);
+// A list, or NAME[ARGS]{...} with [TOOL_CALLS] between them.
+bool ParseMistralCalls(std::string_view body, const ToolTypes& types, std::vector<ToolCall>& calls);
+// A list, or <tool_call>NAME ```json {...}``` in Hunyuan's way.
+bool ParseCallList(std::string_view body, const ToolTypes& types, std::vector<ToolCall>& calls);
+// call:NAME{key:<|"|>text<|"|>,...}.
+bool ParseGemmaCall(std::string_view body, const ToolTypes& types, std::vector<ToolCall>& calls);
+
+// A JSON object, or a text that is one, as arguments; false where it is neither.
+bool SetArguments(std::string_view json, ToolCall& call);
+
+std::string_view Trimmed(std::string_view text);
+
+}  // namespace tutti::text

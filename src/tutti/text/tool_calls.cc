@@ -1,0 +1,151 @@
+#include "tutti/text/tool_calls.h"
+
+#include <array>
+#include <boost/json.hpp>
+
+#include "tutti/base/json.h"
+#include "tutti/base/json_string.h"
+#include "tutti/base/json_text.h"
+#include "tutti/text/tool_call_parsers.h"
+
+namespace tutti::text {
+namespace {
+
+namespace json = boost::json;
+
+constexpr auto kSyntaxes = std::to_array<CallSyntax>({
+    // Hermes, Qwen, ERNIE: JSON; Qwen3-Coder, Nemotron, Step: functions; GLM: keys and values.
+    {"<tool_call>", "</tool_call>", ParseTaggedCall,
+     "<arg_key></arg_key><arg_value></arg_value><function=</function><parameter=</parameter>"},
+    {"<seed:tool_call>", "</seed:tool_call>", ParseTaggedCall},
+    {"<minimax:tool_call>", "</minimax:tool_call>", ParseInvokes},
+    {"<｜DSML｜function_calls>", "</｜DSML｜function_calls>", ParseInvokes, "｜DSML｜", "｜DSML｜"},
+    {"<｜DSML｜tool_calls>", "</｜DSML｜tool_calls>", ParseInvokes, "｜DSML｜", "｜DSML｜"},
+    {"<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>", ParseDeepseekCalls,
+     "<｜tool▁call▁begin｜><｜tool▁sep｜><｜tool▁call▁end｜>"},
+    {"<|tool_calls_section_begin|>", "<|tool_calls_section_end|>", ParseKimiCalls,
+     "<|tool_call_begin|><|tool_call_argument_begin|><|tool_call_end|>"},
+    {"[TOOL_CALLS]", "", ParseMistralCalls, "[ARGS][CALL_ID]"},
+    {"<|START_ACTION|>", "<|END_ACTION|>", ParseJsonCalls},
+    {"<|tools_prefix|>", "<|tools_suffix|>", ParseJsonCalls},
+    {"<tool_calls>", "</tool_calls>", ParseCallList, "<tool_call></tool_call>"},
+    {"<|tool_call|>", "", ParseJsonCalls},
+    {"<|tool_call>", "<tool_call|>", ParseGemmaCall, "<|\"|>"},
+    {"<|function_call|>", "", ParseJsonCalls},
+    {"<|message_sep|>\n\nfunction call<|role_sep|>", "", ParseJsonCalls, "",
+     "'role': 'function call'"},
+    {"functools", "", ParseJsonCalls},
+    {"<function=", "</function>", ParseFunctionTag, "", "<function=example_function_name>"},
+    {"<|python_tag|>", "", ParseKnownJsonCalls},
+    {"{", "", ParseKnownJsonCalls, "", "\"parameters\": dictionary of argument name", true},
+});
+
+constexpr CallSyntax kBare = {"{", "", ParseKnownJsonCalls, "", "", true};
+
+// The types that a schema of a value allows, as far as they are said.
+void CollectTypes(const json::value& schema, std::set<std::string>& types, int depth) {
+  constexpr int kDepth = 8;
+  if (!schema.is_object() || depth > kDepth) return;
+  const json::object& object = schema.get_object();
+  if (const auto* type = object.if_contains("type")) {
+    if (type->is_string()) types.emplace(View(type->get_string()));
+    if (type->is_array()) {
+      for (const json::value& one : type->get_array()) {
+        if (one.is_string()) types.emplace(View(one.get_string()));
+      }
+    }
+  }
+  if (const auto* values = object.if_contains("enum"); values != nullptr && values->is_array()) {
+    for (const json::value& value : values->get_array()) {
+      if (value.is_string()) types.emplace("string");
+    }
+  }
+  for (const char* member : {"anyOf", "oneOf", "allOf"}) {
+    const auto* choices = object.if_contains(member);
+    if (choices == nullptr || !choices->is_array()) continue;
+    for (const json::value& choice : choices->get_array()) CollectTypes(choice, types, depth + 1);
+  }
+}
+
+// Python's words for JSON's; templates show them to models.
+std::string_view AsJsonWord(std::string_view text) {
+  if (text == "None") return "null";
+  if (text == "True") return "true";
+  if (text == "False") return "false";
+  return text;
+}
+
+// References inside a schema that moves to `place` of a larger one.
+void MoveReferences(json::value& value, const std::string& place) {
+  if (value.is_array()) {
+    for (json::value& element : value.get_array()) MoveReferences(element, place);
+  } else if (value.is_object()) {
+    for (auto& member : value.get_object()) {
+      json::value& inner = member.value();
+      if (member.key() == "$ref" && inner.is_string() && inner.get_string().starts_with('#')) {
+        inner = "#" + place + std::string(View(inner.get_string()).substr(1));
+      } else {
+        MoveReferences(inner, place);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+ToolTypes::ToolTypes(std::span<const ToolSchema> tools) {
+  for (const ToolSchema& tool : tools) {
+    Parameters& parameters = types_[tool.name];
+    const auto schema = ParseJson(tool.parameters_json);
+    if (!schema.ok() || !schema->is_object()) continue;
+    const auto* properties = schema->get_object().if_contains("properties");
+    if (properties == nullptr || !properties->is_object()) continue;
+    for (const auto& member : properties->get_object()) {
+      CollectTypes(member.value(), parameters[std::string(View(member.key()))], 0);
+    }
+  }
+}
+
+std::string ToolTypes::ValueJson(std::string_view tool, std::string_view parameter,
+                                 std::string_view text) const {
+  std::set<std::string> types;
+  if (const auto found = types_.find(std::string(tool)); found != types_.end()) {
+    const auto known = found->second.find(std::string(parameter));
+    if (known != found->second.end()) types = known->second;
+  }
+  const std::string_view word = AsJsonWord(Trimmed(text));
+  const bool absent = word == "null" && (types.empty() || types.contains("null"));
+  if (types.contains("string") && !absent) return JsonString(text);
+  const auto value = ParseJson(word);
+  return value.ok() ? JsonText(*value) : JsonString(text);
+}
+
+std::vector<const CallSyntax*> CallSyntaxesOf(std::string_view template_source) {
+  std::vector<const CallSyntax*> found;
+  for (const CallSyntax& syntax : kSyntaxes) {
+    const std::string_view sign = syntax.announced_by.empty() ? syntax.open : syntax.announced_by;
+    if (template_source.find(sign) != std::string_view::npos) found.push_back(&syntax);
+  }
+  return found;
+}
+
+const CallSyntax& BareCallSyntax() { return kBare; }
+
+std::string CallSchema(std::span<const ToolSchema> tools, std::string_view name) {
+  json::array choices;
+  for (const ToolSchema& tool : tools) {
+    if (!name.empty() && tool.name != name) continue;
+    const auto parsed = ParseJson(tool.parameters_json);
+    json::value parameters = {{"type", "object"}};
+    if (parsed.ok() && parsed->is_object() && !parsed->get_object().empty()) parameters = *parsed;
+    MoveReferences(parameters, fmt::format("/anyOf/{}/properties/arguments", choices.size()));
+    choices.push_back(
+        {{"type", "object"},
+         {"properties", {{"name", {{"const", tool.name}}}, {"arguments", parameters}}},
+         {"required", json::array{"name", "arguments"}},
+         {"additionalProperties", false}});
+  }
+  return JsonText(json::object{{"anyOf", std::move(choices)}});
+}
+
+}  // namespace tutti::text
