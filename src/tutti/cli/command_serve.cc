@@ -110,7 +110,7 @@ class ServeCommand final : public Command {
                    "seconds after which an idle model is unloaded")
         ->type_name("S")
         ->check(NumberBetween(1, 1e9));
-    app.add_option("--drain", drain_s_, "seconds for running answers at the end (default 300)")
+    app.add_option("--drain", drain_s_, "seconds running answers get to end (default 300)")
         ->type_name("S")
         ->check(NumberBetween(0, 1e6));
     app.footer(

@@ -1,0 +1,376 @@
+// What clients may rely on, with the fake engine behind the real scheduler.
+#include "tutti/server/service.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+#include <condition_variable>
+#include <future>
+#include <thread>
+
+#include "tests/server/fake_exchange.h"
+#include "tests/server/fake_model.h"
+
+namespace tutti::server {
+namespace {
+
+namespace json = boost::json;
+using testing::FakeExchange;
+using ::testing::HasSubstr;
+using Handler = void (Service::*)(const Service::Request&);
+
+class ServiceTest : public ::testing::Test {
+ protected:
+  void SetUp() override { Start({}); }
+  void TearDown() override {
+    Idle();
+    workers_.reset();
+    EXPECT_EQ(engine_->CheckIntegrity(), "");
+  }
+
+  void Start(scheduler::SchedulerOptions options, int32_t context = 256) {
+    workers_.reset();
+    models_.reset();
+    testing::FakeModel fake = testing::MakeFakeModel(context);
+    engine_ = fake.engine;
+    engine_->before_forward = [this](const Batch&) {
+      std::unique_lock lock(mutex_);
+      if (steps_left_-- == 0) paused_ = true;
+      resumed_.wait(lock, [&] { return !paused_; });
+      return failure_;
+    };
+    hosted_ = std::move(fake.hosted);
+    ModelSource source{.name = "fake", .aliases = {}, .load = [this] {
+                         return Result<HostedModel>(std::move(hosted_));
+                       }};
+    std::vector<ModelSource> sources;
+    sources.push_back(std::move(source));
+    models_ = std::make_unique<Models>(std::move(sources), ModelsOptions{.scheduler = options});
+    EXPECT_TRUE(models_->Get("fake").ok());
+    workers_ = std::make_unique<Workers>(1);
+    service_ = std::make_unique<Service>(
+        *models_, *workers_, ServiceOptions{.sampling = {}, .quiet_s = 0, .version = "1"});
+  }
+  void Pause(bool paused) {
+    const std::lock_guard lock(mutex_);
+    paused_ = paused;
+    resumed_.notify_all();
+  }
+  // The engine gets so far and no farther.
+  void PauseAfter(int steps) {
+    const std::lock_guard lock(mutex_);
+    steps_left_ = steps;
+  }
+  void Fail(const Status& status) {
+    const std::lock_guard lock(mutex_);
+    failure_ = status;
+  }
+  // All that was posted has been done.
+  void Settle() {
+    std::promise<void> done;
+    workers_->Post([&] { done.set_value(); });
+    done.get_future().wait();
+  }
+  // Nothing runs any more; a mistake is a failure and not a hanging test.
+  void Idle() {
+    for (int i = 0; i < 20000; ++i) {
+      const scheduler::Statistics now = Statistics();
+      if (service_->running() == 0 && now.running == 0 && now.waiting == 0) return;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    FAIL() << service_->running() << " answers still run";
+  }
+  scheduler::Statistics Statistics() { return (*models_->Get("fake"))->scheduler().statistics(); }
+
+  std::shared_ptr<FakeExchange> Send(Handler handler, const json::object& body) {
+    auto exchange = std::make_shared<FakeExchange>(json::serialize(body));
+    (service_.get()->*handler)(exchange);
+    return exchange;
+  }
+  json::object Ask(Handler handler, const json::object& body, int status = 200) {
+    const HttpResponse response = Send(handler, body)->Wait();
+    EXPECT_EQ(response.status, status) << response.body;
+    return json::parse(response.body).as_object();
+  }
+  std::string Metrics() {
+    const auto exchange = std::make_shared<FakeExchange>("");
+    service_->MetricsText(exchange);
+    return exchange->Wait().body;
+  }
+
+  // What the model says after the prompt.
+  std::string Expected(const std::string& prompt, int count) {
+    const auto host = *models_->Get("fake");
+    const TokenIds ids = engine_->Continue(host->Prompt(prompt), count);
+    return host->tokenizer().Decode(ids, false);
+  }
+  static json::object Chat(const std::string& text, int max_tokens) {
+    return {{"model", "fake"},
+            {"messages", {{{"role", "user"}, {"content", text}}}},
+            {"max_tokens", max_tokens},
+            {"temperature", 0},
+            {"ignore_eos", true}};
+  }
+  static std::string Content(const json::object& answer) {
+    return json::value_to<std::string>(
+        answer.at("choices").as_array().at(0).at("message").at("content"));
+  }
+
+  engine::FakeEngine* engine_ = nullptr;
+  HostedModel hosted_;
+  std::unique_ptr<Models> models_;
+  std::unique_ptr<Service> service_;
+  std::unique_ptr<Workers> workers_;  // goes before the service
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable resumed_;
+  bool paused_ = false;
+  int steps_left_ = -1;
+  Status failure_;
+};
+
+// The pieces of a stream, joined.
+std::string Joined(const std::string& events) {
+  std::string text;
+  size_t at = 0;
+  while ((at = events.find("data: {", at)) != std::string::npos) {
+    at += 6;
+    const json::object chunk =
+        json::parse(events.substr(at, events.find('\n', at) - at)).as_object();
+    for (const json::value& choice : chunk.at("choices").as_array()) {
+      const json::object& delta = choice.at("delta").as_object();
+      if (delta.contains("content")) text += delta.at("content").as_string();
+    }
+  }
+  return text;
+}
+
+TEST_F(ServiceTest, AnswersAreTheModelsWholeOrStreamed) {
+  const std::string expected = Expected("Hello", 40);
+  const json::object whole = Ask(&Service::ChatCompletions, Chat("Hello", 40));
+  EXPECT_EQ(Content(whole), expected);
+  const json::object& usage = whole.at("usage").as_object();
+  EXPECT_EQ(usage.at("prompt_tokens"), 5);
+  EXPECT_EQ(usage.at("completion_tokens"), 40);
+  EXPECT_EQ(usage.at("total_tokens"), 45);
+
+  json::object body = Chat("Hello", 40);
+  body["stream"] = true;
+  const HttpResponse stream = Send(&Service::ChatCompletions, body)->Wait();
+  EXPECT_EQ(Joined(stream.body), expected);
+  EXPECT_TRUE(stream.body.ends_with("data: [DONE]\n\n")) << stream.body;
+}
+
+TEST_F(ServiceTest, UsageIsTheSameOnAllApis) {
+  const json::object chat = Ask(&Service::ChatCompletions, Chat("Hello you", 17));
+  json::object body{{"model", "fake"},
+                    {"prompt", "Hello you"},
+                    {"max_tokens", 17},
+                    {"temperature", 0},
+                    {"ignore_eos", true}};
+  const json::object text = Ask(&Service::Completions, body);
+  const json::object message =
+      Ask(&Service::Messages, {{"model", "fake"},
+                               {"messages", {{{"role", "user"}, {"content", "Hello you"}}}},
+                               {"max_tokens", 17},
+                               {"temperature", 0},
+                               {"ignore_eos", true}});
+  for (const json::object* answer : {&chat, &text}) {
+    EXPECT_EQ(answer->at("usage").at("prompt_tokens"), 9);
+    EXPECT_EQ(answer->at("usage").at("completion_tokens"), 17);
+  }
+  const json::value& usage = message.at("usage");
+  EXPECT_EQ(usage.at("input_tokens").as_int64() + usage.at("cache_read_input_tokens").as_int64(),
+            9);
+  EXPECT_EQ(usage.at("output_tokens"), 17);
+  EXPECT_EQ(
+      Ask(&Service::CountTokens, {{"model", "fake"},
+                                  {"max_tokens", 1},
+                                  {"messages", {{{"role", "user"}, {"content", "Hello you"}}}}})
+          .at("input_tokens"),
+      9);
+}
+
+TEST_F(ServiceTest, StopStringsEndTheTextAndTheBill) {
+  const std::string expected = Expected("Hello", 100);
+  const std::string stop = expected.substr(20, 3);
+  const size_t place = expected.find(stop);
+  json::object body = Chat("Hello", 100);
+  body["stop"] = stop;
+  const json::object answer = Ask(&Service::ChatCompletions, body);
+  EXPECT_EQ(Content(answer), expected.substr(0, place));
+  EXPECT_EQ(answer.at("choices").as_array().at(0).at("finish_reason"), "stop");
+  EXPECT_EQ(answer.at("usage").at("completion_tokens"), place + stop.size());
+}
+
+TEST_F(ServiceTest, ChoicesAndPromptsAreNumberedThrough) {
+  json::object body{{"model", "fake"},
+                    {"prompt", {"Hello", "World"}},
+                    {"n", 2},
+                    {"max_tokens", 6},
+                    {"temperature", 0},
+                    {"echo", true},
+                    {"ignore_eos", true}};
+  const json::object answer = Ask(&Service::Completions, body);
+  const json::array& choices = answer.at("choices").as_array();
+  ASSERT_EQ(choices.size(), 4u);
+  for (size_t i = 0; i < 4; ++i) {
+    const std::string prompt = i < 2 ? "Hello" : "World";
+    EXPECT_EQ(choices[i].at("index"), i);
+    EXPECT_EQ(json::value_to<std::string>(choices[i].at("text")), prompt + Expected(prompt, 6));
+  }
+  EXPECT_EQ(answer.at("usage").at("prompt_tokens"), 10);
+  EXPECT_EQ(answer.at("usage").at("completion_tokens"), 24);
+}
+
+TEST_F(ServiceTest, AnswersObeyJsonMode) {
+  json::object body = Chat("Hello", 200);
+  body["response_format"] = {{"type", "json_object"}};
+  body["temperature"] = 1;
+  body["ignore_eos"] = false;
+  for (int seed = 0; seed < 5; ++seed) {
+    body["seed"] = seed;
+    const json::object answer = Ask(&Service::ChatCompletions, body);
+    if (answer.at("choices").as_array().at(0).at("finish_reason") != "stop") continue;
+    EXPECT_TRUE(json::parse(Content(answer)).is_object()) << Content(answer);
+  }
+}
+
+TEST_F(ServiceTest, AClientThatGoesAwayFreesWhatItHeld) {
+  json::object body = Chat("Hello", 200);
+  body["stream"] = true;
+  Pause(true);
+  const auto waiting = Send(&Service::ChatCompletions, body);
+  waiting->WaitFor("assistant");
+  waiting->GoAway();  // before anything is computed
+  Settle();
+  Pause(false);
+  Idle();
+  PauseAfter(10);
+  const auto reading = Send(&Service::ChatCompletions, body);
+  reading->WaitFor("{\"content\":");
+  reading->GoAway();
+  Settle();
+  Pause(false);
+  Idle();
+  EXPECT_EQ(engine_->sequences(), 0u);
+  EXPECT_EQ(Statistics().pages.available(), Statistics().pages.total);
+  EXPECT_NE(Metrics().find("tutti_requests_abandoned_total{model_name=\"fake\"} 2\n"),
+            std::string::npos);
+}
+
+TEST_F(ServiceTest, WhoWaitsHearsSomething) {
+  Pause(true);
+  json::object body = Chat("Hello", 5);
+  const auto whole = Send(&Service::ChatCompletions, body);
+  body["stream"] = true;
+  const auto stream = Send(&Service::ChatCompletions, body);
+  stream->WaitFor("assistant");
+  service_->StartTicking();
+  EXPECT_THAT(stream->WaitFor(": prefill"), HasSubstr(": prefill 0%\n\n"));
+  EXPECT_EQ(whole->WaitFor(" "), std::string(whole->WaitFor(" ").size(), ' '));
+  Pause(false);
+  const HttpResponse answer = whole->Wait();
+  EXPECT_EQ(answer.body.front(), ' ');
+  EXPECT_EQ(Content(json::parse(answer.body).as_object()), Expected("Hello", 5));
+  EXPECT_THAT(stream->Wait().body, HasSubstr("[DONE]"));
+}
+
+TEST_F(ServiceTest, WhatCannotBeIsRefusedWithTheField) {
+  json::object body = Chat("Hello", 5);
+  body["model"] = "other";
+  json::object answer = Ask(&Service::ChatCompletions, body, 404);
+  EXPECT_EQ(answer.at("error").at("code"), "model_not_found");
+  EXPECT_EQ(answer.at("error").at("param"), "model");
+
+  answer = Ask(&Service::ChatCompletions, Chat(std::string(300, 'x'), 5), 400);
+  EXPECT_EQ(answer.at("error").at("code"), "context_length_exceeded");
+  EXPECT_THAT(json::serialize(answer), HasSubstr("300 tokens, the model's context is 256"));
+
+  body = Chat("Hello", 5);
+  body["temperature"] = -1;
+  EXPECT_EQ(Ask(&Service::ChatCompletions, body, 400).at("error").at("param"), "temperature");
+  const json::object message = Ask(&Service::Messages, body, 400);
+  EXPECT_EQ(message.at("type"), "error");
+}
+
+TEST_F(ServiceTest, AFullQueueSaysWhenToComeAgain) {
+  Start({.max_queued_requests = 2});
+  Pause(true);
+  std::vector<std::shared_ptr<FakeExchange>> accepted;
+  json::object body = Chat("Hello", 3);
+  body["stream"] = true;
+  // Some may start before the queue fills; the engine has no more than one step to give.
+  for (int i = 0; i < 2; ++i) {
+    accepted.push_back(Send(&Service::ChatCompletions, body));
+    accepted.back()->WaitFor("assistant");
+  }
+  HttpResponse response;
+  for (int i = 0; i < 5 && response.status == 200; ++i) {
+    const auto next = Send(&Service::ChatCompletions, body);
+    for (int wait = 0; wait < 20000 && !next->begun() && Statistics().refused == 0; ++wait) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    accepted.push_back(next);
+    if (!next->begun()) response = next->Wait();
+  }
+  EXPECT_EQ(response.status, 429) << response.body;
+  EXPECT_THAT(response.headers,
+              ::testing::Contains(::testing::Field(&Header::name, "retry-after")));
+  Pause(false);
+  for (const auto& exchange : accepted) exchange->Wait();
+}
+
+TEST_F(ServiceTest, AFailureInTheMiddleReachesTheClient) {
+  Fail(Error(StatusCode::kInternal, "a gear broke"));
+  json::object body = Chat("Hello", 5);
+  const HttpResponse whole = Send(&Service::ChatCompletions, body)->Wait();
+  EXPECT_EQ(whole.status, 500);
+  EXPECT_THAT(whole.body, HasSubstr("a gear broke"));
+  EXPECT_THAT(whole.headers,
+              ::testing::Contains(::testing::Field(&Header::name, "x-should-retry")));
+  body["stream"] = true;
+  EXPECT_THAT(Send(&Service::ChatCompletions, body)->Wait().body,
+              HasSubstr("data: {\"error\":{\"message\":\"a gear broke\""));
+}
+
+TEST_F(ServiceTest, DrainingEndsWhatRunsAndRefusesTheRest) {
+  Pause(true);
+  json::object body = Chat("Hello", 5);
+  body["stream"] = true;
+  const auto running = Send(&Service::ChatCompletions, body);
+  running->WaitFor("assistant");
+  service_->Drain();
+  EXPECT_EQ(Ask(&Service::ChatCompletions, Chat("Hello", 5), 503).at("error").at("code"),
+            "shutting_down");
+  const auto ready = std::make_shared<FakeExchange>("");
+  service_->Ready(ready);
+  EXPECT_EQ(ready->Wait().status, 503);
+  Pause(false);
+  EXPECT_EQ(Joined(running->Wait().body), Expected("Hello", 5));
+}
+
+TEST_F(ServiceTest, FiguresCountWhatHappened) {
+  Ask(&Service::ChatCompletions, Chat("Hello", 7));
+  Ask(&Service::ChatCompletions, Chat("Hello", 7));
+  Idle();
+  const std::string metrics = Metrics();
+  for (const char* line :
+       {"vllm:prompt_tokens_total{model_name=\"fake\"} 10\n",
+        "vllm:generation_tokens_total{model_name=\"fake\"} 14\n",
+        "vllm:request_success_total{model_name=\"fake\",finished_reason=\"length\"} 2\n",
+        "vllm:e2e_request_latency_seconds_count{model_name=\"fake\"} 2\n",
+        "tutti_http_responses_total{route=\"/v1/chat/completions\",status=\"200\"} 2\n"}) {
+    EXPECT_THAT(metrics, HasSubstr(line));
+  }
+  const auto live = std::make_shared<FakeExchange>("");
+  service_->Live(live);
+  const json::value figures = json::parse(live->Wait().body);
+  EXPECT_EQ(figures.at("generated_tokens"), 14);
+  EXPECT_EQ(figures.at("requests_total"), 2);
+}
+
+}  // namespace
+}  // namespace tutti::server
