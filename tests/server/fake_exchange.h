@@ -48,8 +48,11 @@ class FakeExchange final : public server::Exchange {
     changed_.notify_all();
   }
   void OnAbandoned(std::function<void()> abandoned) override {
-    const std::lock_guard lock(mutex_);
-    abandoned_ = std::move(abandoned);
+    {
+      const std::lock_guard lock(mutex_);
+      if (!gone_) abandoned_ = std::move(abandoned);
+    }
+    if (abandoned) abandoned();
   }
 
   // The client's side.

@@ -86,20 +86,24 @@ void Service::CountTokens(const Request& exchange) {
 }
 
 void Service::Generate(const Dialect& dialect, const Request& exchange) {
-  workers_.Post([this, &dialect, exchange] { RunGeneration(dialect, exchange); });
+  ++running_;
+  workers_.Post([this, &dialect, exchange] {
+    if (const auto error = RunGeneration(dialect, exchange)) {
+      Refuse(dialect, exchange, *error);
+      --running_;
+    }
+  });
 }
 
-void Service::RunGeneration(const Dialect& dialect, const Request& exchange) {
+std::optional<ApiError> Service::RunGeneration(const Dialect& dialect, const Request& exchange) {
   SamplingSpec defaults = options_.sampling;
   defaults.seed = RandomBits();
   ApiResult<ApiRequest> parsed = dialect.parse(exchange->request().body, defaults);
-  if (!parsed.ok()) return Refuse(dialect, exchange, parsed.error());
+  if (!parsed.ok()) return parsed.error();
   GenerationRequest& request = parsed->generation;
   metrics_.UnknownFields(request.unknown_fields);
   auto host = models_.Get(request.model);
-  if (!host.ok()) {
-    return Refuse(dialect, exchange, ModelError(host.status()));
-  }
+  if (!host.ok()) return ModelError(host.status());
   const uint64_t key = next_generation_++;
   GenerationParts parts{
       .host = *host,
@@ -126,13 +130,15 @@ void Service::RunGeneration(const Dialect& dialect, const Request& exchange) {
     metrics_.Answered(dialect.route, outcome.kind == OutcomeKind::kComplete    ? 200
                                      : outcome.kind == OutcomeKind::kAbandoned ? 499
                                                                                : 500);
+    --running_;
     const std::lock_guard lock(mutex_);
     generations_.erase(key);
   };
   std::shared_ptr<Generation> generation;
   const auto error = Generation::Start(std::move(parts), &generation);
-  if (error) return Refuse(dialect, exchange, *error);
+  if (error) return error;
   Keep(key, std::move(generation));
+  return std::nullopt;
 }
 
 void Service::Keep(uint64_t key, std::shared_ptr<Generation> generation) {
@@ -302,11 +308,6 @@ void Service::Tick() {
 void Service::Drain() {
   draining_ = true;
   models_.Drain();
-}
-
-int64_t Service::running() const {
-  const std::lock_guard lock(mutex_);
-  return std::ssize(generations_);
 }
 
 }  // namespace tutti::server

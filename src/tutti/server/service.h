@@ -55,7 +55,8 @@ class Service {
   void StartTicking();
   // Not ready from now on; new requests are refused with 503.
   void Drain();
-  int64_t running() const;
+  // Requests for answers that have not ended.
+  int64_t running() const { return running_; }
 
  private:
   // What an API does its own way.
@@ -65,7 +66,7 @@ class Service {
     std::string (*error_body)(const ApiError& error, std::string_view request_id);
   };
   void Generate(const Dialect& dialect, const Request& exchange);
-  void RunGeneration(const Dialect& dialect, const Request& exchange);
+  std::optional<ApiError> RunGeneration(const Dialect& dialect, const Request& exchange);
   void Keep(uint64_t key, std::shared_ptr<Generation> generation);
   void Refuse(const Dialect& dialect, const Request& exchange, const ApiError& error);
   void Respond(std::string_view route, const Request& exchange, HttpResponse response);
@@ -80,6 +81,7 @@ class Service {
   Metrics metrics_;
   std::atomic<bool> draining_ = false;
   std::atomic<uint64_t> next_generation_ = 0;
+  std::atomic<int64_t> running_ = 0;
   mutable std::mutex mutex_;
   // Those that run keep themselves alive here; by an id of their own.
   std::map<uint64_t, std::shared_ptr<Generation>> generations_;
