@@ -3,27 +3,34 @@
 // Tokens become characters, stop strings end the text, what is left is told apart into text,
 // reasoning and tool calls.
 //
-// Ownership: the tokenizer must outlive it. Threads: one at a time.
+// Ownership: the model must outlive it. Threads: one at a time.
 #pragma once
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "tutti/scheduler/scheduler.h"
 #include "tutti/server/answer_event.h"
+#include "tutti/server/model_host.h"
+#include "tutti/text/answer_parts.h"
 #include "tutti/text/stop_strings.h"
 #include "tutti/text/tokenizer.h"
 
 namespace tutti::server {
 
+struct ChoiceOptions {
+  int32_t choice = 0;
+  std::vector<std::string> stop = {};
+  bool logprobs = false;
+  // Null: all is text, as in completions.
+  std::unique_ptr<text::AnswerParts> parts = nullptr;
+  std::string call_id_prefix = {};  // of tool calls that the model gives no id
+};
+
 class ChoiceText {
  public:
-  ChoiceText(const text::Tokenizer& tokenizer, int32_t choice, text::StopStrings stop,
-             bool logprobs)
-      : tokenizer_(tokenizer),
-        choice_(choice),
-        decoder_(tokenizer),
-        stop_(std::move(stop)),
-        logprobs_(logprobs) {}
+  // kUsage for stop strings that cannot be. The model must outlive it.
+  static Result<ChoiceText> Create(const ModelHost& host, ChoiceOptions options);
 
   // The events that a token adds. `silent`: it ends the answer and is not part of its text.
   std::vector<AnswerEvent> Push(const scheduler::Event& event, bool silent);
@@ -37,14 +44,22 @@ class ChoiceText {
   int64_t reasoning_tokens() const { return reasoning_tokens_; }
 
  private:
-  std::vector<AnswerEvent> Take(std::string text);
+  ChoiceText(const ModelHost& host, ChoiceOptions options, text::StopStrings stop)
+      : host_(&host),
+        options_(std::move(options)),
+        decoder_(host.tokenizer()),
+        stop_(std::move(stop)) {}
+  // What a piece of text adds.
+  void Take(std::string text, std::vector<AnswerEvent>& events);
+  void Add(std::vector<text::AnswerPart> parts, std::vector<AnswerEvent>& events);
+  void AddCall(const text::ToolCall& call, std::vector<AnswerEvent>& events);
   TokenText TextOf(TokenId id, float logprob) const;
 
-  const text::Tokenizer& tokenizer_;
-  int32_t choice_ = 0;
+  const ModelHost* host_;
+  ChoiceOptions options_;
   text::StreamDecoder decoder_;
   text::StopStrings stop_;
-  bool logprobs_ = false;
+  int32_t calls_ = 0;
   std::vector<TokenLogprob> pending_;  // logprobs of tokens whose text is held back
   int64_t tokens_ = 0;
   int64_t reasoning_tokens_ = 0;

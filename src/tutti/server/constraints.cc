@@ -10,9 +10,11 @@ Result<std::shared_ptr<const text::Grammar>> Compile(const OutputFormat& format)
     case OutputKind::kJson:
       return text::CompileJson(text::JsonRoot::kObject);
     case OutputKind::kJsonSchema:
+      return Unsupported("JSON schemas cannot be asked for yet");
     case OutputKind::kRegex:
+      return text::CompileRegex(format.source);
     case OutputKind::kGrammar:
-      return Unsupported("only JSON as such can be asked for yet");
+      return text::CompileEbnf(format.source);
     case OutputKind::kFree:
       break;
   }

@@ -14,6 +14,12 @@ ApiError BadRequest(std::string message, std::string param, std::string code = {
           .code = std::move(code)};
 }
 
+std::vector<text::ToolSchema> ToolSchemas(const GenerationRequest& request) {
+  std::vector<text::ToolSchema> schemas;
+  for (const Tool& tool : request.tools) schemas.push_back({tool.name, tool.parameters_json});
+  return schemas;
+}
+
 }  // namespace
 
 ApiError ErrorOf(const Status& status) {
@@ -63,14 +69,15 @@ std::optional<ApiError> Generation::Start(GenerationParts parts,
   return std::nullopt;
 }
 
-std::optional<ApiError> Generation::Encode(std::vector<TokenIds>& prompts) const {
+std::optional<ApiError> Generation::Encode(std::vector<TokenIds>& prompts) {
   const GenerationRequest& request = parts_.request;
   const ModelHost& host = *parts_.host;
   const char* field = request.conversation ? "messages" : "prompt";
   if (request.conversation) {
-    auto prompt = host.Prompt(*request.conversation);
+    auto prompt = host.Prompt(*request.conversation, request.continue_last_message);
     if (!prompt.ok()) return BadRequest(prompt.status().message(), field);
-    prompts.push_back(std::move(prompt).value());
+    in_reasoning_ = prompt->in_reasoning;
+    prompts.push_back(std::move(prompt->ids));
   }
   for (const auto& prompt : request.prompts) {
     const auto* text = std::get_if<std::string>(&prompt);
@@ -89,10 +96,44 @@ std::optional<ApiError> Generation::Encode(std::vector<TokenIds>& prompts) const
   return std::nullopt;
 }
 
+bool Generation::OnlyCalls() const {
+  const GenerationRequest& request = parts_.request;
+  return !request.tools.empty() && (request.tool_choice == ToolChoice::kRequired ||
+                                    request.tool_choice == ToolChoice::kNamed);
+}
+
+std::optional<ApiError> Generation::AddChoice() {
+  const GenerationRequest& wanted = parts_.request;
+  ChoiceOptions options{.choice = static_cast<int32_t>(choices_.size()),
+                        .stop = wanted.stop,
+                        .logprobs = wanted.sampling.logprobs >= 0};
+  options.call_id_prefix = fmt::format("call_{}_{}_", parts_.id, options.choice);
+  if (wanted.conversation) {
+    // A grammar has no place for reasoning.
+    const bool free = wanted.format.kind == OutputKind::kFree && !OnlyCalls();
+    text::AnswerPartsOptions parts{
+        .reasoning = free, .in_reasoning = free && in_reasoning_, .only_calls = OnlyCalls()};
+    if (wanted.tool_choice != ToolChoice::kNone) parts.tools = ToolSchemas(wanted);
+    options.parts = text::MakeAnswerParts(parts_.host->answer_format(), std::move(parts));
+  }
+  auto choice = ChoiceText::Create(*parts_.host, std::move(options));
+  if (!choice.ok()) return BadRequest(choice.status().message(), "stop");
+  choices_.push_back(std::move(choice).value());
+  return std::nullopt;
+}
+
 std::optional<ApiError> Generation::Constrain(
     std::shared_ptr<const TokenConstraint>& constraint) const {
-  auto made = parts_.host->Constraint(parts_.request.format);
-  if (!made.ok()) return BadRequest(made.status().message(), "response_format");
+  const GenerationRequest& wanted = parts_.request;
+  OutputFormat format = wanted.format;
+  if (OnlyCalls()) {
+    format = {.kind = OutputKind::kJsonSchema,
+              .source = text::CallSchema(ToolSchemas(wanted), wanted.tool_name)};
+  }
+  auto made = parts_.host->Constraint(format);
+  if (!made.ok()) {
+    return BadRequest(made.status().message(), OnlyCalls() ? "tools" : "response_format");
+  }
   constraint = std::move(made).value();
   return std::nullopt;
 }
@@ -115,10 +156,7 @@ std::optional<ApiError> Generation::Submit(std::vector<TokenIds> prompts) {
                                                : scheduler::Priority::kInteractive,
                                .tenant = parts_.tenant};
     for (int32_t i = 0; i < wanted.choices; ++i) {
-      auto stop = text::StopStrings::Create(wanted.stop);
-      if (!stop.ok()) return BadRequest(stop.status().message(), "stop");
-      choices_.emplace_back(parts_.host->tokenizer(), static_cast<int32_t>(choices_.size()),
-                            std::move(stop).value(), wanted.sampling.logprobs >= 0);
+      if (auto error = AddChoice()) return error;
     }
     auto stream = parts_.host->scheduler().Submit(std::move(request), [weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->Wake();

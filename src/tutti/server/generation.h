@@ -79,7 +79,10 @@ class Generation : public std::enable_shared_from_this<Generation> {
 
  private:
   using Clock = std::chrono::steady_clock;
-  std::optional<ApiError> Encode(std::vector<TokenIds>& prompts) const;
+  std::optional<ApiError> Encode(std::vector<TokenIds>& prompts);
+  // Whether a grammar forces the answer to be a tool call.
+  bool OnlyCalls() const;
+  std::optional<ApiError> AddChoice();
   std::optional<ApiError> Constrain(std::shared_ptr<const TokenConstraint>& constraint) const;
   std::optional<ApiError> Submit(std::vector<TokenIds> prompts);
   void Begin();
@@ -101,7 +104,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
   std::vector<ChoiceText> choices_;                          // [prompts * choices]
   std::vector<std::string> echoes_;                          // [prompts] or empty
   size_t open_streams_ = 0;
-  bool head_sent_ = false;  // of the response
+  bool in_reasoning_ = false;  // the conversation's prompt ends there
+  bool head_sent_ = false;     // of the response
   bool abandoned_ = false;
   std::atomic<bool> ended_ = false;
   Status error_;  // the first

@@ -22,6 +22,12 @@ ModelHost::ModelHost(Private, std::string name, HostedModel model)
   ends_ = vocab.Ends();
   has_template_ = !vocab.chat_template.empty();
   template_source_ = has_template_ ? vocab.chat_template : std::string(kPlainTemplate);
+  answer_format_ = text::AnswerFormatOf(template_source_);
+  for (size_t i = 0; i < vocab.tokens.size(); ++i) {
+    const auto id = static_cast<TokenId>(i);
+    is_text_.push_back(vocab.kinds[i] != TokenKind::kControl ||
+                       answer_format_.Knows(tokenizer().TokenBytes(id)));
+  }
 }
 
 Result<std::shared_ptr<ModelHost>> ModelHost::Create(std::string name, HostedModel model,
@@ -47,18 +53,28 @@ bool ModelHost::IsEnd(TokenId id) const {
   return std::find(ends_.begin(), ends_.end(), id) != ends_.end();
 }
 
-Result<text::RenderResult> ModelHost::Render(const text::Conversation& conversation) const {
-  text::Conversation complete = conversation;
+text::Conversation ModelHost::Complete(text::Conversation conversation) const {
   const VocabSpec& vocab = tokenizer().spec();
-  if (vocab.bos != kNoToken) complete.bos_token = tokenizer().TokenBytes(vocab.bos);
-  if (vocab.eos != kNoToken) complete.eos_token = tokenizer().TokenBytes(vocab.eos);
-  return text::Render(*template_, complete, text::LocalTime());
+  if (vocab.bos != kNoToken) conversation.bos_token = tokenizer().TokenBytes(vocab.bos);
+  if (vocab.eos != kNoToken) conversation.eos_token = tokenizer().TokenBytes(vocab.eos);
+  return conversation;
 }
 
-Result<TokenIds> ModelHost::Prompt(const text::Conversation& conversation) const {
-  TUTTI_ASSIGN_OR_RETURN(const text::RenderResult rendered, Render(conversation));
-  if (!has_template_) return Prompt(rendered.Text());
-  return text::EncodeSegments(tokenizer(), rendered.segments);
+Result<text::RenderResult> ModelHost::Render(const text::Conversation& conversation,
+                                             bool goes_on) const {
+  const text::Conversation complete = Complete(conversation);
+  return goes_on ? text::RenderContinued(*template_, complete, text::LocalTime())
+                 : text::Render(*template_, complete, text::LocalTime());
+}
+
+Result<ConversationPrompt> ModelHost::Prompt(const text::Conversation& conversation,
+                                             bool goes_on) const {
+  TUTTI_ASSIGN_OR_RETURN(const text::RenderResult rendered, Render(conversation, goes_on));
+  const std::string text = rendered.Text();
+  if (!has_template_) return ConversationPrompt{.ids = Prompt(text)};
+  return ConversationPrompt{
+      .ids = text::EncodeSegments(tokenizer(), rendered.segments),
+      .in_reasoning = text::PromptOpensReasoning(answer_format_.reasoning, text)};
 }
 
 TokenIds ModelHost::Prompt(std::string_view text) const {

@@ -10,11 +10,13 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "tutti/engine.h"
 #include "tutti/scheduler/scheduler.h"
 #include "tutti/server/constraints.h"
 #include "tutti/spec/sampling_spec.h"
+#include "tutti/text/answer_parts.h"
 #include "tutti/text/chat_template.h"
 #include "tutti/text/conversation.h"
 #include "tutti/text/tokenizer.h"
@@ -26,6 +28,11 @@ struct HostedModel {
   std::unique_ptr<Engine> engine;
   std::unique_ptr<text::Tokenizer> tokenizer;
   SamplingSpec sampling;  // where a request says nothing
+};
+
+struct ConversationPrompt {
+  TokenIds ids;
+  bool in_reasoning = false;  // the answer begins inside of reasoning
 };
 
 class ModelHost {
@@ -54,16 +61,29 @@ class ModelHost {
   // Whether the token ends an answer.
   bool IsEnd(TokenId id) const;
 
-  Result<text::RenderResult> Render(const text::Conversation& conversation) const;
-  // The ids of a conversation or of a text that goes on.
-  Result<TokenIds> Prompt(const text::Conversation& conversation) const;
+  Result<text::RenderResult> Render(const text::Conversation& conversation, bool goes_on) const;
+  // The ids of a text that goes on, or of a conversation: one whose next turn is the assistant's,
+  // or, where `goes_on`, whose last message is to be continued.
   TokenIds Prompt(std::string_view text) const;
+  Result<ConversationPrompt> Prompt(const text::Conversation& conversation,
+                                    bool goes_on = false) const;
+
+  // What its answers to conversations look like.
+  const text::AnswerFormat& answer_format() const { return answer_format_; }
+  // Whether a token is part of the text of an answer: control tokens are only where they mark
+  // reasoning or tool calls.
+  bool IsText(TokenId id) const {
+    return static_cast<size_t>(id) < is_text_.size() && is_text_[static_cast<size_t>(id)];
+  }
   // What its answers must obey; null for free text.
   Result<std::shared_ptr<const TokenConstraint>> Constraint(const OutputFormat& format) {
     return constraints_.For(format);
   }
 
  private:
+  // With the vocabulary's tokens that templates want.
+  text::Conversation Complete(text::Conversation conversation) const;
+
   const std::string name_;
   HostedModel model_;
   int32_t context_ = 0;
@@ -72,6 +92,8 @@ class ModelHost {
   std::string template_source_;
   std::optional<text::ChatTemplate> template_;
   Constraints constraints_;
+  text::AnswerFormat answer_format_;
+  std::vector<bool> is_text_;  // [vocab]
   std::unique_ptr<scheduler::Scheduler> scheduler_;
   std::thread loop_;
 };

@@ -81,7 +81,7 @@ void Service::CountTokens(const Request& exchange) {
     if (!host.ok()) return Refuse(kCount, exchange, ModelError(host.status()));
     const auto prompt = (*host)->Prompt(*parsed->generation.conversation);
     if (!prompt.ok()) return Refuse(kCount, exchange, ErrorOf(prompt.status()));
-    Respond(kCount.route, exchange, Json(AnthropicTokenCount(std::ssize(*prompt))));
+    Respond(kCount.route, exchange, Json(AnthropicTokenCount(std::ssize(prompt->ids))));
   });
 }
 
