@@ -34,6 +34,8 @@ class Grammar;  // grammar_compiled.h
 enum class JsonRoot : uint8_t { kAny, kObject };
 
 Result<std::shared_ptr<const Grammar>> CompileJson(JsonRoot root);
+// A JSON text that the schema allows (docs/formats/grammars.md).
+Result<std::shared_ptr<const Grammar>> CompileJsonSchema(std::string_view schema);
 // A regular expression (grammar_regex.h says which) that the whole text matches.
 Result<std::shared_ptr<const Grammar>> CompileRegex(std::string_view pattern);
 // A grammar in llama.cpp's notation (grammar_ebnf.cc); the text is one of its rule "root".

@@ -123,6 +123,48 @@ RegexTree::Lengths RegexTree::LengthsOf(bool search) const {
   return lengths;
 }
 
+bool RegexTree::LimitLength(int64_t min, int64_t max) {
+  const Lengths all = LengthsOf(true);
+  const bool is_short = max < 0 || (all.max >= 0 && all.max <= max);
+  if (all.min >= min && is_short) return true;
+  Anchored top = WithoutAnchors(root_);
+  const auto add = [&](Node node) {
+    nodes_.push_back(std::move(node));
+    return static_cast<int32_t>(nodes_.size()) - 1;
+  };
+  const auto any = [&] {
+    const std::span<const CodePoints> every = AnyCharacter();
+    const int32_t one = add({.op = Op::kClass, .characters = {every.begin(), every.end()}});
+    return add({.op = Op::kRepeat, .min = 0, .max = -1, .characters = {}, .parts = {one}});
+  };
+  if (!top.begin) top.parts.insert(top.parts.begin(), any());
+  if (!top.end) top.parts.push_back(any());
+  int64_t fixed = 0;
+  int32_t varying = -1;
+  for (const int32_t part : top.parts) {
+    const Lengths lengths = LengthsOfNode(part);
+    if (lengths.min == lengths.max) {
+      fixed = std::min(fixed + lengths.min, kLengthMax);
+      continue;
+    }
+    const Node& node = at(part);
+    if (varying >= 0 || node.op != Op::kRepeat) return false;
+    const Lengths one = LengthsOfNode(node.parts.front());
+    if (one.min != 1 || one.max != 1) return false;
+    varying = part;
+  }
+  if (varying < 0) return false;
+  Node& node = nodes_[static_cast<size_t>(varying)];
+  node.min = std::max(node.min, min - fixed);
+  if (max >= 0) node.max = node.max < 0 ? max - fixed : std::min(node.max, max - fixed);
+  if (node.max >= 0 && node.max < node.min) return false;
+  std::vector<int32_t> parts = {add({.op = Op::kBegin})};
+  parts.insert(parts.end(), top.parts.begin(), top.parts.end());
+  parts.push_back(add({.op = Op::kEnd}));
+  root_ = add({.op = Op::kSequence, .parts = std::move(parts)});
+  return true;
+}
+
 Result<std::shared_ptr<const Grammar>> CompileRegex(std::string_view pattern) {
   TUTTI_ASSIGN_OR_RETURN(const RegexTree tree, RegexTree::Parse(pattern));
   GrammarRules rules;

@@ -43,6 +43,9 @@ class RegexTree {
   Result<GrammarRules::Expr> Write(GrammarRules& rules, const WriteClass& write, bool search) const;
   // Of those texts. Of a text that is searched only the minimum, or of one anchored at both ends.
   Lengths LengthsOf(bool search) const;
+  // Leaves of the texts that contain a match those with so many characters (max -1: any number).
+  // False where the tree cannot say that: its length varies in more than one place.
+  bool LimitLength(int64_t min, int64_t max);
 
  private:
   friend class RegexParser;
