@@ -39,7 +39,10 @@ inline FakeModel MakeFakeModel(int32_t context = 256, int64_t pages = 1 << 10) {
   EXPECT_TRUE(tokenizer.ok()) << tokenizer.status().message();
   engine::FakeEngine* pointer = engine.get();
   return {pointer,
-          {.engine = std::move(engine), .tokenizer = std::move(tokenizer).value(), .sampling = {}}};
+          {.engine = std::move(engine),
+           .tokenizer = std::move(tokenizer).value(),
+           .sampling = {},
+           .draft = nullptr}};
 }
 
 }  // namespace tutti::testing

@@ -31,6 +31,16 @@ using server::ModelSource;
 constexpr int kWorkers = 4;
 constexpr int kContexts = 16;
 
+// What clients of these APIs expect where nobody says anything: all tokens by their probability.
+SamplingSpec NeutralSampling() {
+  SamplingSpec sampling;
+  sampling.temperature = 1;
+  sampling.top_k = 0;
+  sampling.top_p = 1;
+  sampling.min_p = 0;
+  return sampling;
+}
+
 // "NAME=MODEL", or a model under its own name.
 struct ServedName {
   std::string name;
@@ -83,6 +93,9 @@ class ServeCommand final : public Command {
         ->check(Between(0, 65535));
     app.add_option("--keys", keys_file_, "file of API keys; without one nobody is asked")
         ->type_name("FILE");
+    app.add_option("--tls-cert", tls_certificate_, "PEM file, with --tls-key: https")
+        ->type_name("FILE");
+    app.add_option("--tls-key", tls_key_, "PEM file of its private key")->type_name("FILE");
     app.add_flag("--insecure", insecure_, "listen to other machines without keys");
     app.add_option("--allowed-host", origins_.allowed_hosts, "name that clients may use for it")
         ->type_name("NAME")
@@ -95,6 +108,9 @@ class ServeCommand final : public Command {
                    "MiB for keys and values (default: 16 long texts)")
         ->type_name("N")
         ->check(Between(1, INT32_MAX));
+    app.add_option("--draft", draft_, "small model that guesses the other's tokens")
+        ->type_name("MODEL");
+    app.add_flag("!--no-lookup", scheduler_.prompt_lookup, "no guesses from the text itself");
     app.add_option("--max-running", scheduler_.max_running,
                    "answers computed in turns, at most (default 256)")
         ->type_name("N")
@@ -121,6 +137,8 @@ class ServeCommand final : public Command {
   Status Run(Console& console) override {
     WarnOfSlowKernels(console);
     origins_.host = http_.host;
+    http_.tls_certificate = tls_certificate_;
+    http_.tls_key = tls_key_;
     if (!keys_file_.empty()) {
       TUTTI_ASSIGN_OR_RETURN(keys_, server::KeyRing::Load(keys_file_));
     }
@@ -140,7 +158,10 @@ class ServeCommand final : public Command {
     TUTTI_ASSIGN_OR_RETURN(const auto first, models.Get(models.names().front()));
     SayMemory(console, *first);
     server::Workers workers(kWorkers);
-    server::Service service(models, workers, {.version = TUTTI_VERSION});
+    server::Service service(
+        models, workers,
+        {.sampling = models.names().size() == 1 ? first->sampling() : NeutralSampling(),
+         .version = TUTTI_VERSION});
     TUTTI_ASSIGN_OR_RETURN(auto origins, server::OriginRules::Create(origins_));
     const server::FrontDoor door(server::MakeRouter(service), std::move(origins), keys_.get());
     http_.admit = [&door](server::HttpRequest& request) { return door.Admit(request); };
@@ -152,10 +173,10 @@ class ServeCommand final : public Command {
     service.StartTicking();
     std::thread transport([&] { http->Run(); });
     for (const std::string& address : http->addresses()) {
-      console.Say("tutti: http://{}  (Ctrl-C ends)", address);
+      console.Say("tutti: {}://{}  (Ctrl-C ends)", tls_key_.empty() ? "http" : "https", address);
     }
     Notify("READY=1");
-    const bool forced = WaitForEnd(signals, service, console);
+    const bool forced = WaitForEnd(signals, service, *http, console);
     Notify("STOPPING=1");
     if (forced) {
       http->Stop();
@@ -194,9 +215,17 @@ class ServeCommand final : public Command {
   Result<HostedModel> Load(const std::string& name) const {
     TUTTI_ASSIGN_OR_RETURN(LoadedModel loaded, LoadModel(name, model_.engine));
     TUTTI_RETURN_IF_ERROR(loaded.tokenizer_status);
+    std::unique_ptr<Engine> draft;
+    if (!draft_.empty()) {
+      TUTTI_ASSIGN_OR_RETURN(LoadedModel small, LoadModel(draft_, model_.engine));
+      draft = std::move(small.engine);
+    }
+    TUTTI_ASSIGN_OR_RETURN(const SamplingSpec sampling,
+                           SamplingOf(loaded.engine->metadata(), NeutralSampling()));
     return HostedModel{.engine = std::move(loaded.engine),
                        .tokenizer = std::move(loaded.tokenizer),
-                       .sampling = {}};
+                       .sampling = sampling,
+                       .draft = std::move(draft)};
   }
 
   static void SayMemory(Console& console, const server::ModelHost& host) {
@@ -209,17 +238,29 @@ class ServeCommand final : public Command {
                 tokens / std::max(host.context(), 1), host.context());
   }
 
+  // Keys and certificate, from their files.
+  void Reload(server::HttpServer& http, Console& console) const {
+    if (keys_ != nullptr) {
+      const Status status = keys_->Reload();
+      console.Say("tutti: {}", status.ok() ? fmt::format("{} keys", keys_->size())
+                                           : "the keys stay as they were: " + status.message());
+    }
+    if (!tls_key_.empty()) {
+      const Status status = http.ReloadTls();
+      console.Say("tutti: {}", status.ok()
+                                   ? std::string("the certificate was read again")
+                                   : "the certificate stays as it was: " + status.message());
+    }
+  }
+
   // Until a signal, and then until the running answers have ended or there is no more time. True
   // where they are to be broken off.
-  bool WaitForEnd(const Signals& signals, server::Service& service, Console& console) const {
+  bool WaitForEnd(const Signals& signals, server::Service& service, server::HttpServer& http,
+                  Console& console) const {
     while (true) {
       const int signal = signals.Wait(std::chrono::hours(1));
       if (signal == SIGINT || signal == SIGTERM) break;
-      if (signal == SIGHUP && keys_ != nullptr) {
-        const Status status = keys_->Reload();
-        console.Say("tutti: {}", status.ok() ? fmt::format("{} keys", keys_->size())
-                                             : "the keys stay as they were: " + status.message());
-      }
+      if (signal == SIGHUP) Reload(http, console);
     }
     service.Drain();
     if (service.running() > 0) {
@@ -250,6 +291,9 @@ class ServeCommand final : public Command {
   double drain_s_ = 300;
   server::OriginOptions origins_;
   std::string keys_file_;
+  std::string tls_certificate_;
+  std::string tls_key_;
+  std::string draft_;
   std::unique_ptr<server::KeyRing> keys_;
   bool insecure_ = false;
 };

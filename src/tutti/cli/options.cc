@@ -33,6 +33,7 @@ Result<std::pair<TokenId, float>> ParseBias(const std::string& text) {
 
 // What a model may say about how its answers are to be chosen.
 struct ModelDefault {
+  std::string_view option;        // of the command line
   std::string_view hugging_face;  // of generation_config.json
   std::string_view gguf;
   double low;
@@ -40,17 +41,42 @@ struct ModelDefault {
   void (*set)(SamplingSpec& sampling, double value);
 };
 constexpr std::array<ModelDefault, 5> kModelDefaults = {{
-    {"generation.temperature", "general.sampling.temp", 0, 100,
+    {"temperature", "generation.temperature", "general.sampling.temp", 0, 100,
      [](SamplingSpec& s, double value) { s.temperature = static_cast<float>(value); }},
-    {"generation.top_k", "general.sampling.top_k", 0, INT32_MAX,
+    {"top-k", "generation.top_k", "general.sampling.top_k", 0, INT32_MAX,
      [](SamplingSpec& s, double value) { s.top_k = static_cast<int32_t>(value); }},
-    {"generation.top_p", "general.sampling.top_p", 0, 1,
+    {"top-p", "generation.top_p", "general.sampling.top_p", 0, 1,
      [](SamplingSpec& s, double value) { s.top_p = static_cast<float>(value); }},
-    {"generation.min_p", "general.sampling.min_p", 0, 1,
+    {"min-p", "generation.min_p", "general.sampling.min_p", 0, 1,
      [](SamplingSpec& s, double value) { s.min_p = static_cast<float>(value); }},
-    {"generation.repetition_penalty", "general.sampling.penalty_repeat", 0.01, 100,
-     [](SamplingSpec& s, double value) { s.repetition_penalty = static_cast<float>(value); }},
+    {"repetition-penalty", "generation.repetition_penalty", "general.sampling.penalty_repeat", 0.01,
+     100, [](SamplingSpec& s, double value) { s.repetition_penalty = static_cast<float>(value); }},
 }};
+
+// `given`: by the command line.
+Status TakeDefaults(const Metadata& metadata, const std::array<bool, kModelDefaults.size()>& given,
+                    SamplingSpec& sampling) {
+  TUTTI_ASSIGN_OR_RETURN(const auto draws, metadata.Bool("generation.do_sample"));
+  for (size_t i = 0; i < kModelDefaults.size(); ++i) {
+    const ModelDefault& known = kModelDefaults[i];
+    if (given[i]) continue;
+    // Who publishes a model for greedy answers often leaves other numbers there.
+    if (i == 0 && draws.has_value() && !*draws) {
+      sampling.temperature = 0;
+      continue;
+    }
+    for (const std::string_view key : {known.hugging_face, known.gguf}) {
+      TUTTI_ASSIGN_OR_RETURN(const auto value, metadata.Number(key));
+      if (!value) continue;
+      if (!(*value >= known.low && *value <= known.high)) {
+        return DataError("the model's {} is {}; {} to {} is possible: give --{}", key, *value,
+                         known.low, known.high, known.option);
+      }
+      known.set(sampling, *value);
+    }
+  }
+  return {};
+}
 
 constexpr const char* kSampling =
     "Sampling (defaults where the model's generation_config.json has none)";
@@ -145,27 +171,14 @@ Status AnswerOptions::Resolve() {
 }
 
 Status AnswerOptions::TakeDefaultsOf(const Metadata& metadata) {
-  SamplingSpec& sampling = generate.sampling;
-  TUTTI_ASSIGN_OR_RETURN(const auto draws, metadata.Bool("generation.do_sample"));
-  for (size_t i = 0; i < kModelDefaults.size(); ++i) {
-    const ModelDefault& known = kModelDefaults[i];
-    if (own_[i]->count() > 0) continue;
-    // Who publishes a model for greedy answers often leaves other numbers there.
-    if (i == 0 && draws.has_value() && !*draws) {
-      sampling.temperature = 0;
-      continue;
-    }
-    for (const std::string_view key : {known.hugging_face, known.gguf}) {
-      TUTTI_ASSIGN_OR_RETURN(const auto value, metadata.Number(key));
-      if (!value) continue;
-      if (!(*value >= known.low && *value <= known.high)) {
-        return DataError("the model's {} is {}; {} to {} is possible: give {}", key, *value,
-                         known.low, known.high, own_[i]->get_name());
-      }
-      known.set(sampling, *value);
-    }
-  }
-  return {};
+  std::array<bool, kModelDefaults.size()> given = {};
+  for (size_t i = 0; i < given.size(); ++i) given[i] = own_[i]->count() > 0;
+  return TakeDefaults(metadata, given, generate.sampling);
+}
+
+Result<SamplingSpec> SamplingOf(const Metadata& metadata, SamplingSpec otherwise) {
+  TUTTI_RETURN_IF_ERROR(TakeDefaults(metadata, {}, otherwise));
+  return otherwise;
 }
 
 Result<TokenIds> ParseIds(const std::string& text) {

@@ -41,6 +41,9 @@ struct AnswerOptions {
   std::vector<std::string> logit_bias_;
 };
 
+// The sampling that the model's publisher recommends, over `otherwise`; kData as above.
+Result<SamplingSpec> SamplingOf(const Metadata& metadata, SamplingSpec otherwise);
+
 // "5,17,3" -> ids. kUsage with the place where it is something else.
 Result<TokenIds> ParseIds(const std::string& text);
 

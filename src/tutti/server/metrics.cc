@@ -231,6 +231,16 @@ void Metrics::AppendGauges(const std::vector<ModelGauges>& gauges, std::string& 
       {{"tutti_preemptions_total", "vllm:num_preemptions_total",
         "Sequences that gave their memory back and were computed again."},
        number(&Statistics::preemptions)},
+      {{"tutti_drafted_tokens_total", "vllm:spec_decode_num_draft_tokens_total",
+        "Tokens that were guessed and verified."},
+       [](const Statistics& s) {
+         return static_cast<double>(s.drafts[0].drafted + s.drafts[1].drafted);
+       }},
+      {{"tutti_accepted_tokens_total", "vllm:spec_decode_num_accepted_tokens_total",
+        "Guessed tokens that came true."},
+       [](const Statistics& s) {
+         return static_cast<double>(s.drafts[0].accepted + s.drafts[1].accepted);
+       }},
       {{"tutti_requests_refused_total", "", "Requests for which the queue had no room."},
        number(&Statistics::refused)},
   };

@@ -37,6 +37,7 @@ Result<std::shared_ptr<ModelHost>> ModelHost::Create(std::string name, HostedMod
   if (!parsed.ok()) return parsed.status().WithContext("the model's chat template");
   host->template_.emplace(std::move(parsed).value());
   options.end_of_generation = host->ends_;
+  options.draft = host->model_.draft.get();
   TUTTI_ASSIGN_OR_RETURN(host->scheduler_,
                          scheduler::Scheduler::Create(*host->model_.engine, std::move(options)));
   host->loop_ = std::thread([scheduler = host->scheduler_.get()] { scheduler->Run(); });

@@ -28,6 +28,8 @@ struct HostedModel {
   std::unique_ptr<Engine> engine;
   std::unique_ptr<text::Tokenizer> tokenizer;
   SamplingSpec sampling;  // where a request says nothing
+  // Guesses the other's tokens (speculative decoding): of the same vocabulary; null: none.
+  std::unique_ptr<Engine> draft;
 };
 
 struct ConversationPrompt {
