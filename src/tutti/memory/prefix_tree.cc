@@ -1,6 +1,7 @@
 #include "tutti/memory/prefix_tree.h"
 
 #include <iterator>
+#include <set>
 #include <utility>
 
 #include "tutti/base/check.h"
@@ -19,6 +20,7 @@ int32_t CommonTokens(Tokens a, Tokens b) {
 
 PrefixTree::Node* PrefixTree::Enter(uint64_t tenant) {
   Node& root = roots_[tenant];
+  root.root = &root;
   root.tenant = tenant;
   ++root.users;
   return &root;
@@ -26,11 +28,6 @@ PrefixTree::Node* PrefixTree::Enter(uint64_t tenant) {
 
 void PrefixTree::Leave(Node* root) {
   if (--root->users == 0 && root->children.empty()) roots_.erase(root->tenant);
-}
-
-PrefixTree::Node* PrefixTree::RootOf(Node* node) {
-  while (node->parent != nullptr) node = node->parent;
-  return node;
 }
 
 PrefixTree::Node* PrefixTree::FindPage(const Node& node, Tokens tokens) {
@@ -68,14 +65,18 @@ PrefixTree::Node* PrefixTree::Insert(Node& node, Tokens tokens, const PagePin& p
       Remove(before);  // it is the beginning of the new one
     }
   }
-  nodes_.push_front({.parent = &node,
-                     .tokens = TokenIds(tokens.begin(), tokens.end()),
-                     .page = page.Share(),
-                     .depth = node.depth + 1,
-                     .children = {},
-                     .self = {}});
-  Node& child = nodes_.front();
-  child.self = nodes_.begin();
+  std::list<Node>& nodes = node.root->nodes;
+  nodes.push_front({.parent = &node,
+                    .root = node.root,
+                    .tokens = TokenIds(tokens.begin(), tokens.end()),
+                    .page = page.Share(),
+                    .depth = node.depth + 1,
+                    .children = {},
+                    .self = {},
+                    .used = ++inserted_,
+                    .nodes = {}});
+  Node& child = nodes.front();
+  child.self = nodes.begin();
   pool_.SetDispensable(child.page, true);
   node.children.emplace(child.tokens, &child);
   return &child;
@@ -83,43 +84,70 @@ PrefixTree::Node* PrefixTree::Insert(Node& node, Tokens tokens, const PagePin& p
 
 // Leaves first: a page is never used longer ago than those that stand on it.
 void PrefixTree::Use(Node& node) {
+  std::list<Node>& nodes = node.root->nodes;
   for (Node* at = &node; at->parent != nullptr; at = at->parent) {
-    nodes_.splice(nodes_.begin(), nodes_, at->self);
+    at->used = inserted_;
+    nodes.splice(nodes.begin(), nodes, at->self);
   }
 }
 
 void PrefixTree::Remove(Node& node) {
   TUTTI_CHECK(node.parent != nullptr && node.children.empty(), "only leaves can be forgotten");
   Node* const parent = node.parent;
+  Node* const root = node.root;
   parent->children.erase(node.tokens);
   pool_.SetDispensable(node.page, false);
-  nodes_.erase(node.self);
-  if (parent->parent == nullptr && parent->users == 0 && parent->children.empty()) {
-    roots_.erase(parent->tenant);
+  root->nodes.erase(node.self);
+  if (root->users == 0 && root->children.empty()) roots_.erase(root->tenant);
+}
+
+int64_t PrefixTree::size() const {
+  int64_t size = 0;
+  for (const auto& [tenant, root] : roots_) size += std::ssize(root.nodes);
+  return size;
+}
+
+bool PrefixTree::EvictOne(Node& root) {
+  // Once through the list finds every leaf.
+  for (size_t left = root.nodes.size(); left > 0; --left) {
+    Node& oldest = root.nodes.back();
+    if (oldest.children.empty() && !oldest.page.shared()) {
+      if (before_eviction) before_eviction(oldest);
+      Remove(oldest);
+      ++evicted_;
+      return true;
+    }
+    // In use, or in the way of one that is.
+    oldest.used = inserted_;
+    root.nodes.splice(root.nodes.begin(), root.nodes, oldest.self);
   }
+  return false;
 }
 
 bool PrefixTree::Evict(int64_t free_pages) {
   if (pool_.free_pages() + pool_.idle_pages() < free_pages) return false;
-  // Once through the list finds every leaf, and by then others have become leaves: each time at
-  // least one goes.
-  const int64_t most = (std::ssize(nodes_) + 1) * (std::ssize(nodes_) + 1);
-  for (int64_t looked_at = 0; pool_.free_pages() < free_pages; ++looked_at) {
-    TUTTI_CHECK(looked_at <= most, "idle pages cannot be found");
-    Node& oldest = nodes_.back();
-    if (oldest.children.empty() && !oldest.page.shared()) {
-      Remove(oldest);
-      ++evicted_;
-    } else {
-      // In use, or in the way of one that is.
-      nodes_.splice(nodes_.begin(), nodes_, oldest.self);
+  std::set<uint64_t> exhausted;  // tenants
+  while (pool_.free_pages() < free_pages) {
+    Node* victim = nullptr;
+    int64_t most = -1;
+    for (auto& [tenant, root] : roots_) {
+      if (root.nodes.empty() || exhausted.contains(tenant)) continue;
+      const int64_t age = inserted_ + 1 - root.nodes.back().used;
+      const int64_t weight = std::ssize(root.nodes) * age;
+      if (weight <= most) continue;
+      most = weight;
+      victim = &root;
     }
+    TUTTI_CHECK(victim != nullptr, "idle pages cannot be found");
+    if (const uint64_t tenant = victim->tenant; !EvictOne(*victim)) exhausted.insert(tenant);
   }
   return true;
 }
 
 void PrefixTree::CountHolders(std::map<PageId, int32_t>& holders) const {
-  for (const Node& node : nodes_) ++holders[node.page.id()];
+  for (const auto& [tenant, root] : roots_) {
+    for (const Node& node : root.nodes) ++holders[node.page.id()];
+  }
 }
 
 std::string PrefixTree::CheckNode(const Node& node) const {
@@ -127,7 +155,7 @@ std::string PrefixTree::CheckNode(const Node& node) const {
     return fmt::format("the root of tenant {} is left over", node.tenant);
   }
   for (const auto& [tokens, child] : node.children) {
-    if (child->parent != &node || child->depth != node.depth + 1 ||
+    if (child->parent != &node || child->root != node.root || child->depth != node.depth + 1 ||
         tokens.data() != child->tokens.data() || tokens.size() != child->tokens.size()) {
       return fmt::format("a node at depth {} is not its parent's", child->depth);
     }
@@ -143,18 +171,17 @@ std::string PrefixTree::CheckNode(const Node& node) const {
 }
 
 std::string PrefixTree::CheckIntegrity() const {
-  int64_t reachable = 0;
   for (const auto& [tenant, root] : roots_) {
-    reachable += std::ssize(root.children);
+    int64_t reachable = std::ssize(root.children);
     if (std::string wrong = CheckNode(root); !wrong.empty()) return wrong;
-  }
-  for (const Node& node : nodes_) {
-    reachable += std::ssize(node.children);
-    if (&*node.self != &node || !node.page) return "a node is not where it says";
-    if (std::string wrong = CheckNode(node); !wrong.empty()) return wrong;
-  }
-  if (reachable != std::ssize(nodes_)) {
-    return fmt::format("{} of {} nodes hang in the tree", reachable, nodes_.size());
+    for (const Node& node : root.nodes) {
+      reachable += std::ssize(node.children);
+      if (&*node.self != &node || !node.page) return "a node is not where it says";
+      if (std::string wrong = CheckNode(node); !wrong.empty()) return wrong;
+    }
+    if (reachable != std::ssize(root.nodes)) {
+      return fmt::format("{} of {} nodes hang in the tree", reachable, root.nodes.size());
+    }
   }
   return {};
 }

@@ -9,8 +9,10 @@
 // that are filled in part are leaves; a longer page with the same beginning takes their place.
 //
 // Nodes are held by the tree, pages are shared with the sequences that run. Evict gives back those
-// that nobody else holds, the ones used longest ago first, leaves before what they stand on. A page
-// that a sequence holds stays, and so does every page before it.
+// that nobody else holds: of one tenant, the one used longest ago first, leaves before what they
+// stand on. A page that a sequence holds stays, and so does every page before it. It is taken from
+// the tenant whose pages times the age of its oldest one are most: whoever floods the memory pushes
+// out his own pages, and the few of others only when they have not been used for long.
 //
 // Ownership: the pool must outlive the tree. A Node lives as long as a sequence holds its page, its
 // tenant's root between Enter and Leave.
@@ -19,6 +21,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <span>
@@ -42,13 +45,17 @@ class PrefixTree {
   using Children = std::map<std::span<const TokenId>, Node*, Before>;
   struct Node {
     Node* parent = nullptr;  // null: a root
+    Node* root = nullptr;    // of a root: itself
     TokenIds tokens;         // kPageTokens, fewer in a leaf, none in a root
     PagePin page;            // none in a root
     int32_t depth = 0;       // pages on the way to it, itself included
     Children children;
     std::list<Node>::iterator self;  // not of a root
-    uint64_t tenant = 0;             // of a root
-    int64_t users = 0;               // of a root: calls of Enter without Leave
+    int64_t used = 0;                // the last time, in pages that were inserted since the start
+    // Of a root.
+    uint64_t tenant = 0;
+    int64_t users = 0;      // calls of Enter without Leave
+    std::list<Node> nodes;  // all of the tenant, the one used last in front
   };
 
   explicit PrefixTree(KvPool& pool) : pool_(pool) {}
@@ -57,7 +64,7 @@ class PrefixTree {
 
   Node* Enter(uint64_t tenant);
   void Leave(Node* root);
-  static Node* RootOf(Node* node);
+  static Node* RootOf(Node* node) { return node->root; }
 
   // The child with the next kPageTokens of `tokens`; null where there is none.
   static Node* FindPage(const Node& node, std::span<const TokenId> tokens);
@@ -78,19 +85,23 @@ class PrefixTree {
 
   // Gives back idle pages until the pool has `free_pages`; false where it cannot.
   bool Evict(int64_t free_pages);
+  // Called with every node that Evict is about to forget.
+  std::function<void(Node&)> before_eviction;
   int64_t evicted() const { return evicted_; }
-  int64_t size() const { return std::ssize(nodes_); }
+  int64_t size() const;
 
   // Adds the tree's pins to counts by page.
   void CountHolders(std::map<PageId, int32_t>& holders) const;
   std::string CheckIntegrity() const;
 
  private:
+  // Forgets a page of the tenant; false where it has none that can go.
+  bool EvictOne(Node& root);
   std::string CheckNode(const Node& node) const;
 
   KvPool& pool_;
   std::map<uint64_t, Node> roots_;  // by tenant
-  std::list<Node> nodes_;           // all but the roots, the one used last in front
+  int64_t inserted_ = 0;
   int64_t evicted_ = 0;
 };
 

@@ -136,6 +136,31 @@ TEST_F(PrefixTreeTest, EvictsTheOldestLeavesFirst) {
   tree_->Leave(root);
 }
 
+TEST_F(PrefixTreeTest, AFloodPushesOutItsOwnPages) {
+  PrefixTree::Node* modest = tree_->Enter(1);
+  PrefixTree::Node* a = Add(*modest, Page(1));
+  PrefixTree::Node* b = Add(*a, Page(2));
+  PrefixTree::Node* flood = tree_->Enter(2);
+  for (TokenId i = 0; i < 14; ++i) {
+    ASSERT_TRUE(tree_->Evict(1));
+    Add(*flood, Page(i));
+  }
+  EXPECT_EQ(PrefixTree::FindPage(*modest, Page(1)), a);
+  EXPECT_EQ(PrefixTree::FindPage(*a, Page(2)), b);
+  EXPECT_EQ(PrefixTree::FindPage(*flood, Page(0)), nullptr);
+  EXPECT_NE(PrefixTree::FindPage(*flood, Page(13)), nullptr);
+  // What is used stays, however long it goes on; what is not goes in the end.
+  for (TokenId i = 14; i < 400; ++i) {
+    ASSERT_TRUE(tree_->Evict(1));
+    Add(*flood, Page(i));
+    tree_->Use(*a);
+  }
+  EXPECT_EQ(PrefixTree::FindPage(*modest, Page(1)), a);
+  EXPECT_EQ(PrefixTree::FindPage(*a, Page(2)), nullptr);
+  tree_->Leave(modest);
+  tree_->Leave(flood);
+}
+
 TEST_F(PrefixTreeTest, NeverEvictsWhatSomebodyHolds) {
   PrefixTree::Node* root = tree_->Enter(1);
   PrefixTree::Node* a = Add(*root, Page(1));
