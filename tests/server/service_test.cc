@@ -238,6 +238,47 @@ TEST_F(ServiceTest, AnswersObeyJsonMode) {
   }
 }
 
+TEST_F(ServiceTest, RequiredToolsAreCalledAsTheirSchemaSays) {
+  json::object body = Chat("Hello", 200);
+  body["ignore_eos"] = false;
+  const json::value schema =
+      json::parse(R"({"type":"object","properties":{"n":{"enum":[1,2]}},"required":["n"],)"
+                  R"("additionalProperties":false})");
+  body["tools"] = {{{"type", "function"}, {"function", {{"name", "f"}, {"parameters", schema}}}}};
+  body["tool_choice"] = "required";
+  const json::object whole = Ask(&Service::ChatCompletions, body);
+  const json::object& choice = whole.at("choices").as_array().at(0).as_object();
+  EXPECT_EQ(choice.at("finish_reason"), "tool_calls");
+  const json::object& call = choice.at("message").at("tool_calls").as_array().at(0).as_object();
+  EXPECT_EQ(call.at("function").at("name"), "f");
+  const json::value arguments =
+      json::parse(json::value_to<std::string>(call.at("function").at("arguments")));
+  EXPECT_TRUE(arguments.at("n") == 1 || arguments.at("n") == 2) << arguments;
+
+  body["tools"] = {
+      {{"type", "function"},
+       {"function",
+        {{"name", "f"}, {"parameters", {{"type", "object"}, {"not", json::object()}}}}}}};
+  const json::object refused = Ask(&Service::ChatCompletions, body, 400);
+  EXPECT_EQ(refused.at("error").at("param"), "tools");
+}
+
+TEST_F(ServiceTest, AnswersObeyASchema) {
+  json::object body = Chat("Hello", 200);
+  body["ignore_eos"] = false;
+  body["response_format"] = {
+      {"type", "json_schema"},
+      {"json_schema",
+       {{"name", "answer"},
+        {"strict", true},
+        {"schema", json::parse(R"({"type":"array","items":{"enum":["a","b"]},)"
+                               R"("minItems":2,"maxItems":3})")}}}};
+  const json::array answer = json::parse(Content(Ask(&Service::ChatCompletions, body))).as_array();
+  EXPECT_GE(answer.size(), 2u);
+  EXPECT_LE(answer.size(), 3u);
+  for (const json::value& item : answer) EXPECT_TRUE(item == "a" || item == "b") << item;
+}
+
 TEST_F(ServiceTest, AClientThatGoesAwayFreesWhatItHeld) {
   json::object body = Chat("Hello", 200);
   body["stream"] = true;

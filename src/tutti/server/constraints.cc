@@ -10,7 +10,7 @@ Result<std::shared_ptr<const text::Grammar>> Compile(const OutputFormat& format)
     case OutputKind::kJson:
       return text::CompileJson(text::JsonRoot::kObject);
     case OutputKind::kJsonSchema:
-      return Unsupported("JSON schemas cannot be asked for yet");
+      return text::CompileJsonSchema(format.source);
     case OutputKind::kRegex:
       return text::CompileRegex(format.source);
     case OutputKind::kGrammar:
