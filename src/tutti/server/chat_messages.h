@@ -22,10 +22,10 @@ struct ChatMessage {
   std::string role;  // "system", "user", "assistant", "tool"
   // Absent only for an assistant that called tools and said nothing.
   std::optional<std::string> content;
-  std::string reasoning;  // of an assistant
-  std::string name;
-  std::string tool_call_id;  // of a tool's answer
-  std::vector<MessageToolCall> calls;
+  std::string reasoning = {};  // of an assistant
+  std::string name = {};
+  std::string tool_call_id = {};  // of a tool's answer
+  std::vector<MessageToolCall> calls = {};
 };
 
 struct ToolDefinition {

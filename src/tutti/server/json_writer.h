@@ -38,12 +38,25 @@ class JsonWriter {
   JsonWriter& Number(double number) {
     return Raw(std::isfinite(number) ? fmt::format("{}", number) : "null");
   }
+  // As short as it is exact for a float: 0.8, not 0.800000011920929.
+  JsonWriter& Number(float number) {
+    return Raw(std::isfinite(number) ? fmt::format("{}", number) : "null");
+  }
   JsonWriter& Bool(bool value) { return Raw(value ? "true" : "false"); }
   JsonWriter& Null() { return Raw("null"); }
   // A value that is JSON already.
   JsonWriter& Raw(std::string_view json) {
     Separate();
     out_ += json;
+    return *this;
+  }
+
+  // A name; the value follows.
+  JsonWriter& Key(std::string_view key) {
+    Separate();
+    AppendJsonString(key, out_);
+    out_ += ':';
+    comma_ = false;
     return *this;
   }
 
@@ -56,6 +69,7 @@ class JsonWriter {
   }
   JsonWriter& Int(std::string_view key, int64_t number) { return Key(key).Int(number); }
   JsonWriter& Number(std::string_view key, double number) { return Key(key).Number(number); }
+  JsonWriter& Number(std::string_view key, float number) { return Key(key).Number(number); }
   JsonWriter& Bool(std::string_view key, bool value) { return Key(key).Bool(value); }
   JsonWriter& Null(std::string_view key) { return Key(key).Null(); }
   JsonWriter& Raw(std::string_view key, std::string_view json) { return Key(key).Raw(json); }
@@ -71,13 +85,6 @@ class JsonWriter {
     Separate();
     out_ += open;
     open_ += close;
-    comma_ = false;
-    return *this;
-  }
-  JsonWriter& Key(std::string_view key) {
-    Separate();
-    AppendJsonString(key, out_);
-    out_ += ':';
     comma_ = false;
     return *this;
   }

@@ -33,8 +33,8 @@ std::string_view OpenaiFinishReason(FinishReason reason, bool called_tools) {
   return called_tools ? "tool_calls" : "stop";
 }
 
-double ShownLogprob(float logprob) {
-  return std::isnan(logprob) ? -9999.0 : std::clamp(static_cast<double>(logprob), -9999.0, 0.0);
+float ShownLogprob(float logprob) {
+  return std::isnan(logprob) ? -9999.0F : std::clamp(logprob, -9999.0F, 0.0F);
 }
 
 void WriteTokenLogprob(JsonWriter& writer, const TokenLogprob& token) {

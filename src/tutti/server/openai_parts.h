@@ -20,7 +20,7 @@ void WriteOpenaiUsage(JsonWriter& writer, const AnswerUsage& usage);
 std::string_view OpenaiFinishReason(FinishReason reason, bool called_tools);
 
 // A logarithm as JSON can hold it: what is impossible is -9999.
-double ShownLogprob(float logprob);
+float ShownLogprob(float logprob);
 
 // The elements of `logprobs.content`: {"token","logprob","bytes","top_logprobs":[...]}.
 void WriteTokenLogprob(JsonWriter& writer, const TokenLogprob& token);

@@ -20,6 +20,21 @@ inline constexpr double kMaxStopBytes = 4096;
 inline constexpr double kMaxTokens = 2147483647;
 inline constexpr double kMaxIdBytes = 1024;
 
+// What only /v1/responses has.
+struct ResponseDraft {
+  const boost::json::value* input = nullptr;
+  std::string instructions;
+  std::string previous_id;
+  bool store = true;
+  std::string reasoning_effort;
+  std::string reasoning_summary;
+  // As the client sent them, JSON; empty: not at all. The answer repeats them.
+  std::string text_json;
+  std::string tools_json;
+  std::string tool_choice_json;
+  std::string metadata_json;
+};
+
 struct RequestDraft {
   GenerationRequest request;
   std::vector<ChatMessage> messages;
@@ -27,10 +42,10 @@ struct RequestDraft {
   boost::json::object template_variables;
   std::string format_field;  // the member that said what the answer must look like
 
-  bool logprobs = false;       // chat
-  int64_t top_logprobs = -1;   // chat
-  int64_t best_of = -1;        // completions
-  bool parallel_tools = true;  // as the client wants it
+  bool logprobs = false;      // chat
+  int64_t top_logprobs = -1;  // chat
+  int64_t best_of = -1;       // completions
+  ResponseDraft response;
 };
 
 // temperature, top_p, top_k, min_p, seed, penalties, logit_bias, ignore_eos, stop_token_ids.
