@@ -13,6 +13,7 @@ std::unique_ptr<Command> MakeDoctorCommand();
 std::unique_ptr<Command> MakeHelpCommand();
 std::unique_ptr<Command> MakeImatrixCommand();
 std::unique_ptr<Command> MakeInspectCommand();
+std::unique_ptr<Command> MakeKeysCommand();
 std::unique_ptr<Command> MakeLaunchCommand();
 std::unique_ptr<Command> MakeListCommand();
 std::unique_ptr<Command> MakeLogitsCommand();
@@ -29,6 +30,7 @@ std::span<const CommandEntry> Commands() {
       {"run", "Answer a prompt or continue a text", MakeRunCommand},
       {"chat", "Have a conversation on the terminal", MakeChatCommand},
       {"serve", "Serve models to many users over HTTP", MakeServeCommand},
+      {"keys", "Make and list the keys of a server", MakeKeysCommand},
       {"launch", "Print or write the settings of a client program", MakeLaunchCommand},
       {"list", "Show the models that are already on this machine", MakeListCommand},
       {"inspect", "Show what a model is and what it needs", MakeInspectCommand},
