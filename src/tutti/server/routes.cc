@@ -7,6 +7,7 @@ namespace tutti::server {
 namespace {
 
 constexpr size_t kBody = 32 << 20;  // conversations with long documents in them
+constexpr size_t kSmallBody = 4096;
 constexpr size_t kNoBody = 0;
 
 }  // namespace
@@ -30,6 +31,11 @@ Router MakeRouter(Service& service) {
   add("POST", "/v1/completions", Scope::kInference, kBody, &S::Completions);
   add("POST", "/v1/messages", Scope::kInference, kBody, &S::Messages, anthropic);
   add("POST", "/v1/messages/count_tokens", Scope::kInference, kBody, &S::CountTokens, anthropic);
+  add("POST", "/v1/responses", Scope::kInference, kBody, &S::Responses);
+  add("GET", "/v1/responses/{id}", Scope::kInference, kNoBody, &S::GetResponse);
+  add("DELETE", "/v1/responses/{id}", Scope::kInference, kNoBody, &S::DeleteResponse);
+  add("POST", "/v1/responses/{id}/cancel", Scope::kInference, kSmallBody, &S::CancelResponse);
+  add("GET", "/v1/responses/{id}/input_items", Scope::kInference, kNoBody, &S::ResponseInput);
   add("GET", "/v1/models", Scope::kInference, kNoBody, &S::ListModels);
   add("GET", "/v1/models/{id}", Scope::kInference, kNoBody, &S::GetModel);
   add("GET", "/v1/live", Scope::kMetrics, kNoBody, &S::Live);

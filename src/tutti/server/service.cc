@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "tutti/base/printable.h"
 #include "tutti/server/anthropic_error.h"
 #include "tutti/server/anthropic_messages.h"
 #include "tutti/server/json_writer.h"
@@ -12,6 +13,7 @@
 #include "tutti/server/openai_completions.h"
 #include "tutti/server/openai_error.h"
 #include "tutti/server/rate_limit.h"
+#include "tutti/server/responses_request.h"
 
 namespace tutti::server {
 namespace {
@@ -27,6 +29,12 @@ std::string OpenaiError(const ApiError& error, std::string_view) { return Openai
 
 double SteadySeconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// For dialects that need nothing but the body.
+template <ApiResult<ApiRequest> (*parse)(std::string_view, const SamplingSpec&)>
+ApiResult<ApiRequest> Parse(Service&, const HttpRequest& request, const SamplingSpec& defaults) {
+  return parse(request.body, defaults);
 }
 
 HttpResponse Json(std::string body, int status = 200) {
@@ -54,28 +62,34 @@ ApiError ModelError(const Status& status) {
 }  // namespace
 
 Service::Service(Models& models, Workers& workers, ServiceOptions options)
-    : models_(models), workers_(workers), options_(std::move(options)), start_s_(UnixSeconds()) {}
+    : models_(models),
+      workers_(workers),
+      options_(std::move(options)),
+      start_s_(UnixSeconds()),
+      responses_(options_.stored_responses_bytes) {}
 
 void Service::ChatCompletions(const Request& exchange) {
-  static constexpr Dialect kChat = {"/v1/chat/completions", ParseOpenaiChat, OpenaiError};
+  static constexpr Dialect kChat = {"/v1/chat/completions", Parse<ParseOpenaiChat>, OpenaiError};
   Generate(kChat, exchange);
 }
 
 void Service::Completions(const Request& exchange) {
-  static constexpr Dialect kCompletions = {"/v1/completions", ParseOpenaiCompletions, OpenaiError};
+  static constexpr Dialect kCompletions = {"/v1/completions", Parse<ParseOpenaiCompletions>,
+                                           OpenaiError};
   Generate(kCompletions, exchange);
 }
 
 void Service::Messages(const Request& exchange) {
-  static constexpr Dialect kMessages = {"/v1/messages", ParseAnthropicMessages, AnthropicErrorBody};
+  static constexpr Dialect kMessages = {"/v1/messages", Parse<ParseAnthropicMessages>,
+                                        AnthropicErrorBody};
   Generate(kMessages, exchange);
 }
 
 void Service::CountTokens(const Request& exchange) {
-  static constexpr Dialect kCount = {"/v1/messages/count_tokens", ParseAnthropicMessages,
+  static constexpr Dialect kCount = {"/v1/messages/count_tokens", Parse<ParseAnthropicMessages>,
                                      AnthropicErrorBody};
   workers_.Post([this, exchange] {
-    ApiResult<ApiRequest> parsed = kCount.parse(exchange->request().body, {});
+    ApiResult<ApiRequest> parsed = kCount.parse(*this, exchange->request(), {});
     if (!parsed.ok()) return Refuse(kCount, exchange, parsed.error());
     auto host = models_.Get(parsed->generation.model);
     if (!host.ok()) return Refuse(kCount, exchange, ModelError(host.status()));
@@ -83,6 +97,67 @@ void Service::CountTokens(const Request& exchange) {
     if (!prompt.ok()) return Refuse(kCount, exchange, ErrorOf(prompt.status()));
     Respond(kCount.route, exchange, Json(AnthropicTokenCount(std::ssize(prompt->ids))));
   });
+}
+
+void Service::Responses(const Request& exchange) {
+  static constexpr Dialect kResponses = {
+      "/v1/responses",
+      [](Service& service, const HttpRequest& request, const SamplingSpec& defaults) {
+        return ParseResponses(request.body, defaults, service.responses_, request.caller.tenant);
+      },
+      OpenaiError};
+  Generate(kResponses, exchange);
+}
+
+std::optional<StoredResponse> Service::StoredOf(std::string_view route, const Request& exchange) {
+  const HttpRequest& request = exchange->request();
+  const std::string& id = request.parameters.front();
+  auto stored = responses_.Get(request.caller.tenant, id);
+  if (!stored) {
+    const ApiError error{
+        .status = 404,
+        .type = "invalid_request_error",
+        .message = fmt::format("there is no response '{}' (any more)", Printable(id, 100)),
+        .param = "response_id",
+        .code = "not_found"};
+    Respond(route, exchange, Json(OpenaiErrorBody(error), 404));
+  }
+  return stored;
+}
+
+void Service::GetResponse(const Request& exchange) {
+  constexpr std::string_view kRoute = "/v1/responses/{id}";
+  if (auto stored = StoredOf(kRoute, exchange)) {
+    Respond(kRoute, exchange, Json(std::move(stored->response_json)));
+  }
+}
+
+void Service::DeleteResponse(const Request& exchange) {
+  constexpr std::string_view kRoute = "/v1/responses/{id}";
+  if (const auto stored = StoredOf(kRoute, exchange)) {
+    responses_.Delete(exchange->request().caller.tenant, stored->id);
+    Respond(kRoute, exchange, Json(DeletedResponseBody(stored->id)));
+  }
+}
+
+void Service::CancelResponse(const Request& exchange) {
+  constexpr std::string_view kRoute = "/v1/responses/{id}/cancel";
+  if (!StoredOf(kRoute, exchange)) return;
+  const ApiError error{.status = 400,
+                       .type = "invalid_request_error",
+                       .message =
+                           "the response has ended; one that runs is cancelled by closing "
+                           "its connection",
+                       .param = "response_id",
+                       .code = {}};
+  Respond(kRoute, exchange, Json(OpenaiErrorBody(error), 400));
+}
+
+void Service::ResponseInput(const Request& exchange) {
+  constexpr std::string_view kRoute = "/v1/responses/{id}/input_items";
+  if (const auto stored = StoredOf(kRoute, exchange)) {
+    Respond(kRoute, exchange, Json(InputItemsBody(*stored, exchange->request().query)));
+  }
 }
 
 void Service::Generate(const Dialect& dialect, const Request& exchange) {
@@ -98,7 +173,7 @@ void Service::Generate(const Dialect& dialect, const Request& exchange) {
 std::optional<ApiError> Service::RunGeneration(const Dialect& dialect, const Request& exchange) {
   SamplingSpec defaults = options_.sampling;
   defaults.seed = RandomBits();
-  ApiResult<ApiRequest> parsed = dialect.parse(exchange->request().body, defaults);
+  ApiResult<ApiRequest> parsed = dialect.parse(*this, exchange->request(), defaults);
   if (!parsed.ok()) return parsed.error();
   GenerationRequest& request = parsed->generation;
   metrics_.UnknownFields(request.unknown_fields);

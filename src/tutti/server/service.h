@@ -20,6 +20,7 @@
 #include "tutti/server/json_writer.h"
 #include "tutti/server/metrics.h"
 #include "tutti/server/models.h"
+#include "tutti/server/responses_store.h"
 #include "tutti/server/workers.h"
 
 namespace tutti::server {
@@ -29,6 +30,7 @@ struct ServiceOptions {
   // A client that waits hears something at least this often.
   double quiet_s = 8;
   std::string version;
+  size_t stored_responses_bytes = 256 << 20;
 };
 
 class Service {
@@ -42,6 +44,11 @@ class Service {
   void Completions(const Request& exchange);
   void Messages(const Request& exchange);
   void CountTokens(const Request& exchange);
+  void Responses(const Request& exchange);
+  void GetResponse(const Request& exchange);
+  void DeleteResponse(const Request& exchange);
+  void CancelResponse(const Request& exchange);
+  void ResponseInput(const Request& exchange);
 
   void ListModels(const Request& exchange);
   void GetModel(const Request& exchange);
@@ -62,7 +69,8 @@ class Service {
   // What an API does its own way.
   struct Dialect {
     std::string_view route;
-    ApiResult<ApiRequest> (*parse)(std::string_view body, const SamplingSpec& defaults);
+    ApiResult<ApiRequest> (*parse)(Service& service, const HttpRequest& request,
+                                   const SamplingSpec& defaults);
     std::string (*error_body)(const ApiError& error, std::string_view request_id);
   };
   void Generate(const Dialect& dialect, const Request& exchange);
@@ -70,6 +78,8 @@ class Service {
   void Keep(uint64_t key, std::shared_ptr<Generation> generation);
   void Refuse(const Dialect& dialect, const Request& exchange, const ApiError& error);
   void Respond(std::string_view route, const Request& exchange, HttpResponse response);
+  // The stored response that the path names, or 404.
+  std::optional<StoredResponse> StoredOf(std::string_view route, const Request& exchange);
   void WriteModel(const std::string& name, JsonWriter& json) const;
   void WriteExperts(JsonWriter& json) const;
   void Tick();
@@ -79,6 +89,7 @@ class Service {
   const ServiceOptions options_;
   const double start_s_;  // Unix time
   Metrics metrics_;
+  ResponseStore responses_;
   std::atomic<bool> draining_ = false;
   std::atomic<uint64_t> next_generation_ = 0;
   std::atomic<int64_t> running_ = 0;
