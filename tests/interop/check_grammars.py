@@ -58,6 +58,10 @@ SCHEMAS = [
     "date", "time", "date-time", "duration", "uuid", "ipv4", "ipv6", "hostname", "email", "uri")]
 
 
+JUDGES = {"draft6": jsonschema.Draft6Validator, "draft7": jsonschema.Draft7Validator,
+          "draft2019-09": jsonschema.Draft201909Validator}
+
+
 def ways_to_write(value):
     """The texts of a value that a grammar may accept."""
     yield json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -76,6 +80,8 @@ def main():
                 cases.append((f"{path.name}: {group['description']}", group["schema"], tests))
     else:
         cases = [(json.dumps(schema), schema, []) for schema in SCHEMAS]
+    judge = JUDGES.get(pathlib.Path(sys.argv[2]).name if len(sys.argv) > 2 else "",
+                       jsonschema.Draft202012Validator)
     requests = []
     for _, schema, tests in cases:
         texts = [text for data, _ in tests for text in ways_to_write(data)]
@@ -103,8 +109,7 @@ def main():
             elif accepted:
                 counts["false accepts"] += 1
                 bad.append(f"{name}: accepts {json.dumps(data)}")
-        validator = jsonschema.Draft202012Validator(
-            schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
+        validator = judge(schema, format_checker=judge.FORMAT_CHECKER)
         for text in answer["samples"]:
             counts["written"] += 1
             try:

@@ -1,9 +1,9 @@
 // Regular expressions, read into a tree and written as rules of a grammar.
 //
-// The common part of ECMA-262 (with its meaning of ., \d, \w and \s), RE2 and Python: characters,
-// classes, groups, alternatives, greedy and lazy repetitions (the same texts), anchors at the ends.
-// Look-around, back references, word boundaries, Unicode properties, flags and possessive
-// repetitions are refused.
+// The common part of ECMA-262, RE2 and Python, each class as the strictest of them has it:
+// characters, classes, groups, alternatives, greedy and lazy repetitions (the same texts), anchors
+// at the ends. Look-around, back references, word boundaries, Unicode properties, flags and
+// possessive repetitions are refused.
 //
 // Ownership: a value. Threads: any, once parsed.
 // Errors: kUsage for what is malformed or too large, kUnsupported for what is refused.

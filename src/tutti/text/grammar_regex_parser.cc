@@ -4,27 +4,50 @@
 #include "tutti/text/grammar.h"
 #include "tutti/text/grammar_regex.h"
 #include "tutti/text/grammar_scanner.h"
+#include "tutti/text/unicode.h"
 
 namespace tutti::text {
 namespace {
 
 using Ranges = std::vector<CodePoints>;
 
-// As ECMA-262 has them.
-const Ranges& Digits() {
-  static const Ranges ranges = {{'0', '9'}};
+// Readers of expressions do not agree on \\d, \\w and \\s beyond ASCII (ECMA-262, Python, RE2).
+// What is in all their sets is sure, what is in any of them possible.
+struct Shorthand {
+  Ranges sure;
+  Ranges possible;
+};
+
+Ranges WithProperty(uint16_t properties) {
+  Ranges ranges;
+  for (uint32_t c = 0; c <= kLastCodePoint; ++c) {
+    if ((Properties(c) & properties) == 0) continue;
+    if (!ranges.empty() && ranges.back().last + 1 == c) {
+      ranges.back().last = c;
+    } else {
+      ranges.push_back({c, c});
+    }
+  }
   return ranges;
 }
-const Ranges& WordCharacters() {
-  static const Ranges ranges = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}};
-  return ranges;
+
+Ranges Joined(Ranges a, const Ranges& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return Normalized(std::move(a));
 }
-const Ranges& Spaces() {
-  static const Ranges ranges = {
-      {0x09, 0x0D},     {0x20, 0x20},     {0xA0, 0xA0},     {0x1680, 0x1680}, {0x2000, 0x200A},
-      {0x2028, 0x2029}, {0x202F, 0x202F}, {0x205F, 0x205F}, {0x3000, 0x3000}, {0xFEFF, 0xFEFF}};
-  return ranges;
+
+const Shorthand& ShorthandOf(char letter) {
+  static const Shorthand digits = {{{'0', '9'}}, WithProperty(property::kDigit)};
+  static const Shorthand words = {
+      {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}},
+      Joined(WithProperty(property::kLetter | property::kMark | property::kNumber),
+             {{'_', '_'}, {0x200C, 0x200D}, {0x203F, 0x2040}, {0x2054, 0x2054}})};
+  static const Shorthand spaces = {
+      {{'\t', '\n'}, {'\f', '\r'}, {' ', ' '}},
+      Joined(WithProperty(property::kSpace), {{0x1C, 0x1F}, {0x180E, 0x180E}, {0xFEFF, 0xFEFF}})};
+  return letter == 'd' ? digits : letter == 'w' ? words : spaces;
 }
+
 const Ranges& LineEnds() {
   static const Ranges ranges = {{'\n', '\n'}, {'\r', '\r'}, {0x2028, 0x2029}};
   return ranges;
@@ -55,10 +78,11 @@ class RegexParser {
   Result<int32_t> Group(int depth);
   Result<int32_t> Atom(int depth);
   Result<int32_t> Escape();
-  // The set that follows a backslash.
-  Result<Ranges> EscapedSet();
+  // The set that follows a backslash. `negated`: in a class that takes all others, where more in
+  // the set is less in the text.
+  Result<Ranges> EscapedSet(bool negated);
   Result<Ranges> Class();
-  Result<Ranges> ClassMember(bool& is_set);
+  Result<Ranges> ClassMember(bool negated, bool& is_set);
   // A repetition of the node, if one follows.
   Result<int32_t> Repeated(int32_t node);
   bool Counts(int64_t& min, int64_t& max);
@@ -127,25 +151,19 @@ Result<int32_t> RegexParser::Atom(int depth) {
 Result<int32_t> RegexParser::Escape() {
   if (in_.Take("A")) return Add({.op = Op::kBegin});
   if (in_.Take("z") || in_.Take("Z")) return Add({.op = Op::kEnd});
-  TUTTI_ASSIGN_OR_RETURN(Ranges set, EscapedSet());
+  TUTTI_ASSIGN_OR_RETURN(Ranges set, EscapedSet(false));
   return Add({.op = Op::kClass, .characters = std::move(set)});
 }
 
-Result<Ranges> RegexParser::EscapedSet() {
+Result<Ranges> RegexParser::EscapedSet(bool negated) {
   if (in_.AtEnd()) return in_.Wrong("'\\' at the end");
   const char c = in_.Next();
-  switch (c) {
-    case 'd':
-    case 'D':
-      return Normalized(Digits(), c == 'D');
-    case 'w':
-    case 'W':
-      return Normalized(WordCharacters(), c == 'W');
-    case 's':
-    case 'S':
-      return Normalized(Spaces(), c == 'S');
-    default:
-      break;
+  if (std::string_view("dws").find(c) != std::string_view::npos) {
+    return negated ? ShorthandOf(c).possible : ShorthandOf(c).sure;
+  }
+  if (std::string_view("DWS").find(c) != std::string_view::npos) {
+    const Shorthand& shorthand = ShorthandOf(static_cast<char>(c - 'A' + 'a'));
+    return Normalized(negated ? shorthand.sure : shorthand.possible, true);
   }
   constexpr std::string_view kLetters = "tnrfv0";
   constexpr std::string_view kMeanings("\t\n\r\f\v\0", 6);
@@ -173,13 +191,13 @@ Result<Ranges> RegexParser::EscapedSet() {
   return Ranges{{character, character}};
 }
 
-Result<Ranges> RegexParser::ClassMember(bool& is_set) {
+Result<Ranges> RegexParser::ClassMember(bool negated, bool& is_set) {
   is_set = false;
   if (in_.Take("\\")) {
     if (in_.Take("b")) return Ranges{{'\b', '\b'}};
     is_set =
         std::string_view("dDwWsS").find(in_.AtEnd() ? '\0' : in_.Peek()) != std::string_view::npos;
-    return EscapedSet();
+    return EscapedSet(negated);
   }
   if (in_.Starts("[:") || in_.Starts("[.") || in_.Starts("[=")) {
     return in_.Refused("classes with names, such as [:alpha:]");
@@ -195,12 +213,12 @@ Result<Ranges> RegexParser::Class() {
   Ranges ranges;
   while (!in_.AtEnd() && in_.Peek() != ']') {
     bool is_set = false;
-    TUTTI_ASSIGN_OR_RETURN(Ranges member, ClassMember(is_set));
+    TUTTI_ASSIGN_OR_RETURN(Ranges member, ClassMember(negated, is_set));
     if (in_.Starts("-") && !in_.Starts("-]")) {
       in_.Take("-");
       bool last_is_set = false;
       if (in_.AtEnd()) break;
-      TUTTI_ASSIGN_OR_RETURN(const Ranges last, ClassMember(last_is_set));
+      TUTTI_ASSIGN_OR_RETURN(const Ranges last, ClassMember(negated, last_is_set));
       if (is_set || last_is_set) return in_.Refused("ranges from or to a class");
       if (last.front().first < member.front().first) return in_.Wrong("a range is reversed");
       member.front().last = last.front().first;

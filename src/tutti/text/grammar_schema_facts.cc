@@ -20,6 +20,7 @@ struct Unenforced {
   uint8_t types;
 };
 constexpr uint8_t kAny = 127;
+constexpr uint8_t kOfStrings = 16;
 constexpr uint8_t kOfArrays = 32;
 constexpr uint8_t kOfObjects = 64;
 constexpr Unenforced kUnenforced[] = {
@@ -29,6 +30,8 @@ constexpr Unenforced kUnenforced[] = {
     {"$recursiveRef", kAny},
     {"extends", kAny},
     {"disallow", kAny},
+    {"contentEncoding", kOfStrings},  // draft 7 lets validators look at them
+    {"contentMediaType", kOfStrings},
     {"contains", kOfArrays},
     {"unevaluatedItems", kOfArrays},
     {"propertyNames", kOfObjects},
