@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <functional>
+#include <optional>
 
 #include "tutti/base/utf8.h"
 #include "tutti/server/anthropic_messages.h"
 #include "tutti/server/openai_chat.h"
 #include "tutti/server/openai_completions.h"
+#include "tutti/server/openai_embeddings.h"
+#include "tutti/server/openai_tokenize.h"
 #include "tutti/server/responses_request.h"
 
 namespace tutti::server {
@@ -19,15 +22,20 @@ namespace json = boost::json;
 
 struct Endpoint {
   std::string name;
-  std::function<ApiResult<ApiRequest>(std::string_view)> parse;
+  std::function<std::optional<ApiError>(std::string_view)> parse;
   std::vector<std::string_view> fields;
   std::string full;  // a good request with every member that matters
 };
 
+template <typename T>
+std::optional<ApiError> ErrorOf(const ApiResult<T>& result) {
+  return result.ok() ? std::nullopt : std::optional(result.error());
+}
+
 std::vector<Endpoint> Endpoints() {
   const SamplingSpec defaults;
   return {
-      {"chat", [=](std::string_view body) { return ParseOpenaiChat(body, defaults); },
+      {"chat", [=](std::string_view body) { return ErrorOf(ParseOpenaiChat(body, defaults)); },
        OpenaiChatFields(),
        R"({"model":"m","messages":[{"role":"system","content":"s"},)"
        R"({"role":"user","name":"u","content":[{"type":"text","text":"a"}]},)"
@@ -45,12 +53,14 @@ std::vector<Endpoint> Endpoints() {
        R"({"name":"n","strict":true,"schema":{"type":"object"}}},"structured_outputs":{},)"
        R"("chat_template_kwargs":{"enable_thinking":true},"reasoning_effort":"low",)"
        R"("modalities":["text"],"continue_final_message":false})"},
-      {"completions", [=](std::string_view body) { return ParseOpenaiCompletions(body, defaults); },
+      {"completions",
+       [=](std::string_view body) { return ErrorOf(ParseOpenaiCompletions(body, defaults)); },
        OpenaiCompletionsFields(),
        R"({"model":"m","prompt":["a",[1,2]],"echo":false,"suffix":"","logprobs":1,"best_of":1,)"
        R"("n":1,"stop":"x","temperature":1,"max_tokens":5,"response_format":{"type":"text"},)"
        R"("structured_outputs":{"choice":["a","b"]}})"},
-      {"messages", [=](std::string_view body) { return ParseAnthropicMessages(body, defaults); },
+      {"messages",
+       [=](std::string_view body) { return ErrorOf(ParseAnthropicMessages(body, defaults)); },
        AnthropicMessagesFields(),
        R"({"model":"m","max_tokens":5,"system":[{"type":"text","text":"s","cache_control":{}}],)"
        R"("messages":[{"role":"user","content":"a"},{"role":"assistant","content":[)"
@@ -65,7 +75,7 @@ std::vector<Endpoint> Endpoints() {
       {"responses",
        [=](std::string_view body) {
          static ResponseStore store(1 << 20);
-         return ParseResponses(body, defaults, store, TenantId{});
+         return ErrorOf(ParseResponses(body, defaults, store, TenantId{}));
        },
        ResponsesFields(),
        R"({"model":"m","input":[{"type":"message","role":"user","content":[{"type":"input_text",)"
@@ -78,6 +88,15 @@ std::vector<Endpoint> Endpoints() {
        R"("parallel_tool_calls":true,"text":{"format":{"type":"text"},"verbosity":"low"},)"
        R"("reasoning":{"effort":"low","summary":"auto"},"metadata":{"a":"b"},"temperature":1,)"
        R"("background":false})"},
+      {"embeddings", [](std::string_view body) { return ErrorOf(ParseOpenaiEmbeddings(body)); },
+       OpenaiEmbeddingsFields(),
+       R"({"model":"m","input":["a",[1,2]],"encoding_format":"float","dimensions":2,"user":"u"})"},
+      {"tokenize", [](std::string_view body) { return ErrorOf(ParseTokenize(body)); },
+       TokenizeFields(), R"({"model":"m","messages":[{"role":"user","content":"a"}]})"},
+      {"detokenize",
+       [](std::string_view body) { return ErrorOf(ParseDetokenize(body)); },
+       {},
+       R"({"model":"m","tokens":[1,2]})"},
   };
 }
 
@@ -141,9 +160,9 @@ const std::vector<std::string>& HostileValues() {
 constexpr std::string_view kMark = "HOSTILE";
 
 void CheckAnswer(const Endpoint& endpoint, const std::string& body) {
-  const auto result = endpoint.parse(body);
-  if (result.ok()) return;
-  const ApiError& error = result.error();
+  const std::optional<ApiError> result = endpoint.parse(body);
+  if (!result) return;
+  const ApiError& error = *result;
   const std::string shown = body.substr(0, 2000);
   // Only a name may be right and mean nothing.
   EXPECT_EQ(error.status, error.param == "previous_response_id" && error.status == 404 ? 404 : 400)
@@ -184,10 +203,10 @@ int64_t AttackAll(const Endpoint& endpoint, const json::value& document, json::v
 
 TEST(HostileValues, EveryMemberOfTheFullRequests) {
   for (const Endpoint& endpoint : Endpoints()) {
-    const auto good = endpoint.parse(endpoint.full);
-    EXPECT_TRUE(good.ok()) << endpoint.name << ": " << good.error().message;
+    const auto error = endpoint.parse(endpoint.full);
+    EXPECT_FALSE(error) << endpoint.name << ": " << error->message;
     json::value document = json::parse(endpoint.full);
-    EXPECT_GT(AttackAll(endpoint, document, document), 10) << endpoint.name;
+    EXPECT_GE(AttackAll(endpoint, document, document), 4) << endpoint.name;
   }
 }
 
@@ -214,8 +233,7 @@ TEST(HostileValues, BodiesThatAreNoObjects) {
     for (const std::string& body : HostileValues()) CheckAnswer(endpoint, body);
     CheckAnswer(endpoint, "");
     for (size_t i = 0; i < endpoint.full.size(); ++i) {
-      const auto result = endpoint.parse(std::string_view(endpoint.full).substr(0, i));
-      EXPECT_FALSE(result.ok());
+      EXPECT_TRUE(endpoint.parse(std::string_view(endpoint.full).substr(0, i)));
     }
   }
 }

@@ -4,49 +4,19 @@
 
 #include "tutti/server/openai_completions_writer.h"
 #include "tutti/server/openai_fields.h"
+#include "tutti/server/openai_prompts.h"
 
 namespace tutti::server {
 namespace {
 
 namespace json = boost::json;
 
-constexpr double kMaxPrompts = 256;
-
-void ReadIds(RequestReader& reader, RequestDraft& draft, const json::array& list) {
-  TokenIds ids;
-  reader.Each(list, [&](const json::value& value) {
-    if (const auto id = reader.AsInteger(value, 0, kMaxTokens)) {
-      ids.push_back(static_cast<TokenId>(*id));
-    }
-  });
-  draft.request.prompts.emplace_back(std::move(ids));
-}
-
-// A text or a list of ids.
-void ReadOnePrompt(RequestReader& reader, RequestDraft& draft, const json::value& value) {
-  if (value.is_string()) {
-    draft.request.prompts.emplace_back(std::string(View(value.get_string())));
-  } else if (value.is_array() && !value.get_array().empty()) {
-    ReadIds(reader, draft, value.get_array());
-  } else {
-    reader.Fail("must be a text or a list of token ids", "invalid_type");
-  }
-}
-
-void ReadPrompts(RequestReader& reader, RequestDraft& draft, const json::value& value) {
-  if (!value.is_array() || value.get_array().empty() || value.get_array()[0].is_number()) {
-    return ReadOnePrompt(reader, draft, value);
-  }
-  const json::array& list = value.get_array();
-  if (static_cast<double>(list.size()) > kMaxPrompts) {
-    return reader.Fail(
-        fmt::format("has {} prompts, it must have at most {:.0f}", list.size(), kMaxPrompts));
-  }
-  reader.Each(list, [&](const json::value& prompt) { ReadOnePrompt(reader, draft, prompt); });
-}
-
 const auto kCompletionsFields = std::to_array<Field<RequestDraft>>({
-    {"prompt", ReadPrompts, 0, 0, true},
+    {"prompt",
+     [](RequestReader& r, RequestDraft& d, const json::value& v) {
+       ReadPrompts(r, v, d.request.prompts);
+     },
+     0, 0, true},
     {"echo", [](RequestDraft& d, bool v) { d.request.echo = v; }},
     {"logprobs",
      [](RequestDraft& d, int64_t v) { d.request.sampling.logprobs = static_cast<int32_t>(v); }, 0,
