@@ -36,6 +36,10 @@ Router MakeRouter(Service& service) {
   add("DELETE", "/v1/responses/{id}", Scope::kInference, kNoBody, &S::DeleteResponse);
   add("POST", "/v1/responses/{id}/cancel", Scope::kInference, kSmallBody, &S::CancelResponse);
   add("GET", "/v1/responses/{id}/input_items", Scope::kInference, kNoBody, &S::ResponseInput);
+  add("POST", "/v1/embeddings", Scope::kInference, kBody, &S::Embeddings);
+  add("POST", "/v1/apply-template", Scope::kInference, kBody, &S::ApplyTemplate);
+  add("POST", "/tokenize", Scope::kInference, kBody, &S::Tokenize);
+  add("POST", "/detokenize", Scope::kInference, kBody, &S::Detokenize);
   add("GET", "/v1/models", Scope::kInference, kNoBody, &S::ListModels);
   add("GET", "/v1/models/{id}", Scope::kInference, kNoBody, &S::GetModel);
   add("GET", "/v1/live", Scope::kMetrics, kNoBody, &S::Live);

@@ -14,6 +14,7 @@
 #include "tutti/server/openai_error.h"
 #include "tutti/server/rate_limit.h"
 #include "tutti/server/responses_request.h"
+#include "tutti/server/service_answers.h"
 
 namespace tutti::server {
 namespace {
@@ -25,10 +26,12 @@ uint64_t RandomBits() {
 
 std::string NewId() { return fmt::format("{:016x}{:08x}", RandomBits(), RandomBits() >> 32); }
 
-std::string OpenaiError(const ApiError& error, std::string_view) { return OpenaiErrorBody(error); }
-
 double SteadySeconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+double UnixSeconds() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 // For dialects that need nothing but the body.
@@ -37,16 +40,8 @@ ApiResult<ApiRequest> Parse(Service&, const HttpRequest& request, const Sampling
   return parse(request.body, defaults);
 }
 
-HttpResponse Json(std::string body, int status = 200) {
-  return {
-      .status = status, .headers = {{"content-type", "application/json"}}, .body = std::move(body)};
-}
+}  // namespace
 
-double UnixSeconds() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-// Why there is no such model, or why it cannot be loaded.
 ApiError ModelError(const Status& status) {
   ApiError error = ErrorOf(status);
   if (status.code() == StatusCode::kNotFound) {
@@ -59,7 +54,9 @@ ApiError ModelError(const Status& status) {
   return error;
 }
 
-}  // namespace
+void ChargeTokens(const Caller& caller, int64_t tokens) {
+  if (caller.limits) caller.limits->ChargeTokens(tokens, SteadySeconds());
+}
 
 Service::Service(Models& models, Workers& workers, ServiceOptions options)
     : models_(models),
@@ -95,7 +92,7 @@ void Service::CountTokens(const Request& exchange) {
     if (!host.ok()) return Refuse(kCount, exchange, ModelError(host.status()));
     const auto prompt = (*host)->Prompt(*parsed->generation.conversation);
     if (!prompt.ok()) return Refuse(kCount, exchange, ErrorOf(prompt.status()));
-    Respond(kCount.route, exchange, Json(AnthropicTokenCount(std::ssize(prompt->ids))));
+    Respond(kCount.route, exchange, JsonResponse(AnthropicTokenCount(std::ssize(prompt->ids))));
   });
 }
 
@@ -120,7 +117,7 @@ std::optional<StoredResponse> Service::StoredOf(std::string_view route, const Re
         .message = fmt::format("there is no response '{}' (any more)", Printable(id, 100)),
         .param = "response_id",
         .code = "not_found"};
-    Respond(route, exchange, Json(OpenaiErrorBody(error), 404));
+    Respond(route, exchange, JsonResponse(OpenaiErrorBody(error), 404));
   }
   return stored;
 }
@@ -128,7 +125,7 @@ std::optional<StoredResponse> Service::StoredOf(std::string_view route, const Re
 void Service::GetResponse(const Request& exchange) {
   constexpr std::string_view kRoute = "/v1/responses/{id}";
   if (auto stored = StoredOf(kRoute, exchange)) {
-    Respond(kRoute, exchange, Json(std::move(stored->response_json)));
+    Respond(kRoute, exchange, JsonResponse(std::move(stored->response_json)));
   }
 }
 
@@ -136,7 +133,7 @@ void Service::DeleteResponse(const Request& exchange) {
   constexpr std::string_view kRoute = "/v1/responses/{id}";
   if (const auto stored = StoredOf(kRoute, exchange)) {
     responses_.Delete(exchange->request().caller.tenant, stored->id);
-    Respond(kRoute, exchange, Json(DeletedResponseBody(stored->id)));
+    Respond(kRoute, exchange, JsonResponse(DeletedResponseBody(stored->id)));
   }
 }
 
@@ -150,13 +147,13 @@ void Service::CancelResponse(const Request& exchange) {
                            "its connection",
                        .param = "response_id",
                        .code = {}};
-  Respond(kRoute, exchange, Json(OpenaiErrorBody(error), 400));
+  Respond(kRoute, exchange, JsonResponse(OpenaiErrorBody(error), 400));
 }
 
 void Service::ResponseInput(const Request& exchange) {
   constexpr std::string_view kRoute = "/v1/responses/{id}/input_items";
   if (const auto stored = StoredOf(kRoute, exchange)) {
-    Respond(kRoute, exchange, Json(InputItemsBody(*stored, exchange->request().query)));
+    Respond(kRoute, exchange, JsonResponse(InputItemsBody(*stored, exchange->request().query)));
   }
 }
 
@@ -195,13 +192,11 @@ std::optional<ApiError> Service::RunGeneration(const Dialect& dialect, const Req
   for (const std::string& warning : parts.request.warnings) {
     parts.headers.push_back({"warning", "299 - \"" + warning + "\""});
   }
+  // Not the exchange itself: it would keep itself alive.
   parts.finished = [this, key, &dialect, name = (*host)->name(),
-                    limits = exchange->request().caller.limits](const Outcome& outcome) {
+                    caller = exchange->request().caller](const Outcome& outcome) {
     metrics_.Finished(name, outcome);
-    const AnswerUsage& usage = outcome.usage;
-    if (limits) {
-      limits->ChargeTokens(usage.prompt_tokens + usage.generated_tokens, SteadySeconds());
-    }
+    ChargeTokens(caller, outcome.usage.prompt_tokens + outcome.usage.generated_tokens);
     metrics_.Answered(dialect.route, outcome.kind == OutcomeKind::kComplete    ? 200
                                      : outcome.kind == OutcomeKind::kAbandoned ? 499
                                                                                : 500);
@@ -222,7 +217,8 @@ void Service::Keep(uint64_t key, std::shared_ptr<Generation> generation) {
 }
 
 void Service::Refuse(const Dialect& dialect, const Request& exchange, const ApiError& error) {
-  HttpResponse response = Json(dialect.error_body(error, exchange->request().id), error.status);
+  HttpResponse response =
+      JsonResponse(dialect.error_body(error, exchange->request().id), error.status);
   if (error.retry_after_s > 0) {
     for (Header& header : RetryHeaders(error.retry_after_s)) {
       response.headers.push_back(std::move(header));
@@ -255,7 +251,7 @@ void Service::ListModels(const Request& exchange) {
   json.Object().Text("object", "list").List("data");
   for (const std::string& name : models_.names()) WriteModel(name, json);
   json.Close().Close();
-  Respond("/v1/models", exchange, Json(json.Take()));
+  Respond("/v1/models", exchange, JsonResponse(json.Take()));
 }
 
 void Service::GetModel(const Request& exchange) {
@@ -263,26 +259,27 @@ void Service::GetModel(const Request& exchange) {
   const auto found = models_.NameOf(name);
   if (!found.ok()) {
     return Respond("/v1/models/{id}", exchange,
-                   Json(OpenaiErrorBody(ModelError(found.status())), 404));
+                   JsonResponse(OpenaiErrorBody(ModelError(found.status())), 404));
   }
   JsonWriter json;
   WriteModel(*found, json);
-  Respond("/v1/models/{id}", exchange, Json(json.Take()));
+  Respond("/v1/models/{id}", exchange, JsonResponse(json.Take()));
 }
 
 void Service::Health(const Request& exchange) {
-  Respond("/health", exchange, Json(R"({"status":"ok"})"));
+  Respond("/health", exchange, JsonResponse(R"({"status":"ok"})"));
 }
 
 void Service::Ready(const Request& exchange) {
   Respond("/ready", exchange,
-          draining_ ? Json(R"({"status":"draining"})", 503) : Json(R"({"status":"ready"})"));
+          draining_ ? JsonResponse(R"({"status":"draining"})", 503)
+                    : JsonResponse(R"({"status":"ready"})"));
 }
 
 void Service::Version(const Request& exchange) {
   JsonWriter json;
   json.Object().Text("version", options_.version).Close();
-  Respond("/version", exchange, Json(json.Take()));
+  Respond("/version", exchange, JsonResponse(json.Take()));
 }
 
 void Service::MetricsText(const Request& exchange) {
@@ -360,7 +357,7 @@ void Service::Live(const Request& exchange) {
   json.Object("first_token").Int("count", first.count).Number("sum_s", first.sum_s).Close();
   WriteExperts(json);
   json.Close();
-  Respond("/v1/live", exchange, Json(json.Take()));
+  Respond("/v1/live", exchange, JsonResponse(json.Take()));
 }
 
 void Service::StartTicking() {

@@ -39,6 +39,14 @@ class Service {
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
 
+  // What an API does its own way; `parse` only of those that generate.
+  struct Dialect {
+    std::string_view route;
+    ApiResult<ApiRequest> (*parse)(Service& service, const HttpRequest& request,
+                                   const SamplingSpec& defaults);
+    std::string (*error_body)(const ApiError& error, std::string_view request_id);
+  };
+
   using Request = std::shared_ptr<Exchange>;
   void ChatCompletions(const Request& exchange);
   void Completions(const Request& exchange);
@@ -49,6 +57,11 @@ class Service {
   void DeleteResponse(const Request& exchange);
   void CancelResponse(const Request& exchange);
   void ResponseInput(const Request& exchange);
+
+  void Embeddings(const Request& exchange);
+  void Tokenize(const Request& exchange);
+  void Detokenize(const Request& exchange);
+  void ApplyTemplate(const Request& exchange);
 
   void ListModels(const Request& exchange);
   void GetModel(const Request& exchange);
@@ -66,15 +79,9 @@ class Service {
   int64_t running() const { return running_; }
 
  private:
-  // What an API does its own way.
-  struct Dialect {
-    std::string_view route;
-    ApiResult<ApiRequest> (*parse)(Service& service, const HttpRequest& request,
-                                   const SamplingSpec& defaults);
-    std::string (*error_body)(const ApiError& error, std::string_view request_id);
-  };
   void Generate(const Dialect& dialect, const Request& exchange);
   std::optional<ApiError> RunGeneration(const Dialect& dialect, const Request& exchange);
+  std::optional<ApiError> RunEmbeddings(const Request& exchange);
   void Keep(uint64_t key, std::shared_ptr<Generation> generation);
   void Refuse(const Dialect& dialect, const Request& exchange, const ApiError& error);
   void Respond(std::string_view route, const Request& exchange, HttpResponse response);

@@ -1,0 +1,89 @@
+#include "tutti/server/embedding_run.h"
+
+#include <cmath>
+#include <utility>
+
+namespace tutti::server {
+namespace {
+
+void Normalize(std::vector<float>& vector) {
+  double sum = 0;
+  for (const float value : vector) sum += double{value} * double{value};
+  if (sum <= 0) return;
+  const double scale = 1 / std::sqrt(sum);
+  for (float& value : vector) value = static_cast<float>(value * scale);
+}
+
+}  // namespace
+
+Status EmbeddingRun::Start(std::shared_ptr<ModelHost> host, Workers& workers, TenantId tenant,
+                           std::vector<TokenIds> prompts, Exchange& exchange, Done done) {
+  auto run = std::make_shared<EmbeddingRun>(Private(), std::move(host), workers, std::move(done));
+  const std::weak_ptr<EmbeddingRun> weak = run;
+  {
+    const std::lock_guard lock(run->mutex_);  // it may be woken before all is there
+    for (TokenIds& prompt : prompts) {
+      scheduler::Request request;
+      request.prompt = std::move(prompt);
+      request.embedding = true;
+      request.tenant = tenant;
+      TUTTI_ASSIGN_OR_RETURN(auto stream,
+                             run->host_->scheduler().Submit(std::move(request), [weak] {
+                               if (const auto self = weak.lock()) self->Wake();
+                             }));
+      run->streams_.push_back(std::move(stream));
+    }
+    run->open_ = run->streams_.size();
+    run->result_.vectors.resize(run->open_);
+    run->self_ = run;
+  }
+  exchange.OnAbandoned([weak] {
+    if (const auto self = weak.lock()) self->Cancel();
+  });
+  return {};
+}
+
+void EmbeddingRun::Wake() {
+  workers_.Post([self = shared_from_this()] {
+    const std::lock_guard lock(self->mutex_);
+    self->Process();
+  });
+}
+
+void EmbeddingRun::Cancel() {
+  workers_.Post([self = shared_from_this()] {
+    const std::lock_guard lock(self->mutex_);
+    self->result_.outcome.kind = OutcomeKind::kAbandoned;
+    for (const auto& stream : self->streams_) stream->Cancel();
+  });
+}
+
+void EmbeddingRun::Process() {
+  if (!self_) return;  // a late wake
+  for (size_t i = 0; i < streams_.size(); ++i) {
+    for (scheduler::Event& event : streams_[i]->Read()) {
+      if (!event.hidden.empty()) {
+        Normalize(event.hidden);
+        result_.vectors[i] = std::move(event.hidden);
+      }
+      if (event.finished == FinishReason::kFailed) result_.error = event.error;
+      if (event.last) --open_;
+    }
+  }
+  if (open_ > 0) return;
+  Outcome& outcome = result_.outcome;
+  if (!result_.error.ok()) outcome.kind = OutcomeKind::kFailed;
+  for (const auto& stream : streams_) {
+    const scheduler::Progress progress = stream->progress();
+    outcome.usage.prompt_tokens += progress.usage.prompt_tokens;
+    outcome.usage.cached_tokens += progress.usage.cached_tokens;
+    outcome.total_s =
+        std::max(outcome.total_s, progress.times.finished_s - progress.times.submitted_s);
+  }
+  // Here and not by whoever lets go of this last: that may be the loop, which the model owns.
+  host_.reset();
+  done_(std::move(result_));
+  self_.reset();  // whoever called this holds it
+}
+
+}  // namespace tutti::server

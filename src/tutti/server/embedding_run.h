@@ -1,0 +1,56 @@
+// Carries out one request for embeddings: prompts to the scheduler, hidden states back as vectors.
+//
+// An embedding is the hidden state of a text's last token behind the model's last norm, of length
+// one (what published embedding models of this kind use).
+//
+// Ownership: it lives until `done` was called; the workers and the model must outlive it.
+// Threads: Start from any; the rest happens on the workers, one at a time.
+// Errors: Start refuses as Scheduler::Submit does; `done` gets what failed later.
+#pragma once
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "tutti/server/generation.h"
+
+namespace tutti::server {
+
+struct EmbeddingResult {
+  std::vector<std::vector<float>> vectors;  // [prompts][dim]
+  Outcome outcome;
+  Status error;
+};
+
+class EmbeddingRun : public std::enable_shared_from_this<EmbeddingRun> {
+  struct Private {};
+
+ public:
+  using Done = std::function<void(EmbeddingResult)>;
+
+  EmbeddingRun(Private, std::shared_ptr<ModelHost> host, Workers& workers, Done done)
+      : host_(std::move(host)), workers_(workers), done_(std::move(done)) {}
+  EmbeddingRun(const EmbeddingRun&) = delete;
+  EmbeddingRun& operator=(const EmbeddingRun&) = delete;
+
+  // `exchange`: whose client may go away.
+  static Status Start(std::shared_ptr<ModelHost> host, Workers& workers, TenantId tenant,
+                      std::vector<TokenIds> prompts, Exchange& exchange, Done done);
+
+ private:
+  void Wake();
+  void Cancel();
+  // Under the mutex.
+  void Process();
+
+  std::shared_ptr<ModelHost> host_;  // shared with other requests
+  Workers& workers_;
+  Done done_;
+  std::mutex mutex_;
+  std::shared_ptr<EmbeddingRun> self_;                       // until done
+  std::vector<std::unique_ptr<scheduler::Stream>> streams_;  // [prompts]
+  size_t open_ = 0;
+  EmbeddingResult result_;
+};
+
+}  // namespace tutti::server
