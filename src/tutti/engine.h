@@ -152,7 +152,8 @@ class Engine {
   // Tokens that Forward computes at once, at most: more in a batch gain no speed.
   virtual int32_t prefill_chunk() const = 0;
   virtual EngineCosts costs() const = 0;
-  // Looks at some thousands of pages: milliseconds. Engines without weights have nothing to say.
+  // Looks at a sample of the pages, of every matrix one at least: milliseconds. Engines without
+  // weights have nothing to say.
   virtual WeightPlacement placement() const { return {}; }
 
   // kResource where there are too many.

@@ -6,6 +6,7 @@
 
 #include "tutti/base/rng.h"
 #include "tutti/cli/console.h"
+#include "tutti/kernels/attention_unfold.h"
 #include "tutti/os/team.h"
 #include "tutti/os/thread_pool.h"
 
@@ -13,7 +14,7 @@ namespace tutti::cli {
 namespace {
 
 constexpr double kLimitsSeconds = 0.3;
-constexpr size_t kCheckedTokens = 16;
+constexpr int64_t kCheckedTokens = 16;
 
 TokenIds RandomIds(int32_t vocab_size, int64_t count, uint64_t seed) {
   Rng rng(seed);
@@ -107,34 +108,54 @@ Result<BenchResult> RunTest(Engine& engine, const BenchPlan& plan, const BenchTe
   return result;
 }
 
+// Tokens of a prompt from which on latent attention takes its form for long prompts; 0: none does.
+int64_t UnfoldingRows(const ModelSpec& spec) {
+  int64_t rows = 0;
+  for (const AttentionSpec& a : spec.attention) {
+    if (a.kind != AttentionKind::kLatent) continue;
+    rows = std::max(
+        rows, kernels::UnfoldingRows(a.kv_rank, a.key_dim - a.nope_dim, a.nope_dim, a.value_dim));
+  }
+  return rows;
+}
+
 }  // namespace
 
 Status CheckAnswer(Engine& engine) {
-  const size_t count = std::min<size_t>(kCheckedTokens, static_cast<size_t>(engine.context()));
-  const TokenIds ids = RandomIds(engine.spec().vocab_size, std::ssize(TokenIds(count)), 1);
-  const auto last_logits = [&](size_t tokens_at_once) -> Result<std::vector<float>> {
+  const int64_t count =
+      std::min<int64_t>(UnfoldingRows(engine.spec()) + kCheckedTokens, engine.context());
+  const TokenIds ids = RandomIds(engine.spec().vocab_size, count, 1);
+  const auto last_logits = [&](const std::vector<int64_t>& pieces) -> Result<std::vector<float>> {
     TUTTI_ASSIGN_OR_RETURN(const SequenceId sequence, engine.NewSequence());
     std::vector<float> logits;
     Status status;
-    for (size_t i = 0; i < count && status.ok(); i += tokens_at_once) {
-      Result<StepResult> step = engine.Forward(
-          {{{.sequence = sequence, .tokens = std::span(ids).subspan(i, tokens_at_once)}}});
+    auto rest = std::span<const TokenId>(ids);
+    for (size_t i = 0; i < pieces.size() && status.ok(); ++i) {
+      const auto piece = static_cast<size_t>(pieces[i]);
+      Result<StepResult> step = engine.Forward({{{.sequence = sequence,
+                                                  .tokens = rest.first(piece),
+                                                  .prompt_length = static_cast<int32_t>(count)}}});
       status = step.status();
       if (step.ok()) logits = std::move(step->logits);
+      rest = rest.subspan(piece);
     }
     engine.EndSequence(sequence);
     TUTTI_RETURN_IF_ERROR(status);
     return logits;
   };
-  TUTTI_ASSIGN_OR_RETURN(const std::vector<float> whole, last_logits(count));
-  TUTTI_ASSIGN_OR_RETURN(const std::vector<float> single, last_logits(1));
+  std::vector<int64_t> pieces;
+  for (int64_t left = count; left > 0; left -= pieces.back()) {
+    pieces.push_back(left > kCheckedTokens ? std::min(left - kCheckedTokens, kCheckedTokens) : 1);
+  }
+  TUTTI_ASSIGN_OR_RETURN(const std::vector<float> whole, last_logits({count}));
+  TUTTI_ASSIGN_OR_RETURN(const std::vector<float> single, last_logits(pieces));
   const auto [low, high] = std::minmax_element(whole.begin(), whole.end());
   const double tolerance = 1e-3 * (static_cast<double>(*high) - *low);
   for (size_t i = 0; i < whole.size(); ++i) {
     const double difference = std::abs(static_cast<double>(whole[i]) - single[i]);
     if (!(difference <= tolerance)) {
       return Error(StatusCode::kInternal,
-                   "the logit of token {} is {} after a whole prompt and {} token by token", i,
+                   "the logit of token {} is {} after a whole prompt and {} piece by piece", i,
                    whole[i], single[i]);
     }
   }

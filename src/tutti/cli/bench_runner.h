@@ -30,7 +30,8 @@ struct BenchPlan {
 // Repetitions of one test, the one that warms up and the profiled one included.
 inline int RunsOf(const BenchPlan& plan) { return plan.repetitions + 1 + (plan.profile ? 1 : 0); }
 
-// A fast wrong answer is no result: a prompt computed at once and token by token must agree.
+// A fast wrong answer is no result: a prompt computed at once and piece by piece must agree, its
+// end token by token. Where long prompts take another form of attention, this one is long enough.
 Status CheckAnswer(Engine& engine);
 
 // `progress` is called after every repetition. Interrupted: kInterrupted.

@@ -23,6 +23,8 @@ namespace {
 //
 // Gate and Down are one fork and join each; Prepare is a third for long prompts only.
 class MoeStep {
+  static constexpr int64_t kManyHiddenBytes = int64_t{8} << 20;
+
  public:
   MoeStep(const Activations& x, const Routes& routes, const MoeJob& job, KernelContext& context)
       : x_(x), routes_(routes), job_(job), context_(context) {
@@ -46,7 +48,10 @@ class MoeStep {
       const GateRange& range = *(after - 1);
       Gate(range, range.rows.begin + (task - range.first_task) * kPairRows, member);
     });
-    const RowTasks down(pool.team(), 1, x_.cols, RowsPerTask(x_.cols, pool.size()));
+    // Each task reads all inner values: with more of them than caches hold, fewer tasks.
+    const int tasks_per_member = hidden_bytes_ > kManyHiddenBytes ? 4 : 8;
+    const RowTasks down(pool.team(), 1, x_.cols,
+                        RowsPerTask(x_.cols, pool.size(), tasks_per_member));
     RunTasks(pool, down.ends(), [&](int member, int64_t index) {
       const RowTasks::Task task = down[index];
       Down(task.begin, task.end, member);

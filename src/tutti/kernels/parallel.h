@@ -15,10 +15,9 @@ namespace tutti::kernels {
 // Rows of a matrix in one task. Eight tasks per member let a slow one fall behind without the
 // others waiting long; more would only cost. Whole pairs, so that strips begin where they do with
 // any other split.
-inline int64_t RowsPerTask(int64_t rows, int members) {
-  constexpr int64_t kTasksPerMember = 8;
+inline int64_t RowsPerTask(int64_t rows, int members, int tasks_per_member = 8) {
   constexpr int64_t kMost = 8 * kPairRows;
-  return std::clamp(RoundUp(rows / (members * kTasksPerMember), kPairRows), kPairRows, kMost);
+  return std::clamp(RoundUp(rows / (members * tasks_per_member), kPairRows), kPairRows, kMost);
 }
 
 struct RowRange {

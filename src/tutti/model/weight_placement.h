@@ -26,7 +26,7 @@ std::vector<PlacedBytes> PlacesOf(const Weights& weights, const os::Team& team);
 // Each member moves a share of its node's pages.
 os::PageCounts PlaceWeights(const Weights& weights, const os::PageSystem& system,
                             os::ThreadPool& pool);
-// A sample of some thousands of pages that are in memory.
+// A sample of the pages that are in memory: some thousands, and of every place one at least.
 os::PageCounts CheckWeights(const Weights& weights, const os::PageSystem& system,
                             const os::Team& team);
 
