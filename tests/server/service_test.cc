@@ -18,6 +18,7 @@ namespace {
 namespace json = boost::json;
 using testing::FakeExchange;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using Handler = void (Service::*)(const Service::Request&);
 
 class ServiceTest : public ::testing::Test {
@@ -277,6 +278,19 @@ TEST_F(ServiceTest, AnswersObeyASchema) {
   EXPECT_GE(answer.size(), 2u);
   EXPECT_LE(answer.size(), 3u);
   for (const json::value& item : answer) EXPECT_TRUE(item == "a" || item == "b") << item;
+}
+
+TEST_F(ServiceTest, APromptThatCannotBeTakesTheOthersWithIt) {
+  // The first ones run already when the last one is refused.
+  json::array prompts(200, json::array{1, 2, 3});
+  prompts.push_back(json::array{1 << 20});
+  for (int i = 0; i < 20; ++i) {
+    Ask(&Service::Completions, {{"model", "fake"}, {"prompt", prompts}, {"max_tokens", 1}}, 400);
+  }
+  Settle();
+  Idle();
+  EXPECT_EQ(service_->running(), 0);
+  EXPECT_THAT(Metrics(), Not(HasSubstr(R"(status="200")")));
 }
 
 TEST_F(ServiceTest, AClientThatGoesAwayFreesWhatItHeld) {

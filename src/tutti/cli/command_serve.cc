@@ -153,15 +153,10 @@ class ServeCommand final : public Command {
     models_.scheduler = scheduler_;
     if (arguments_.empty()) arguments_.emplace_back(kEmbeddedName);
     TUTTI_ASSIGN_OR_RETURN(std::vector<ModelSource> sources, Sources());
+    server::Workers workers(kWorkers);  // outlives the models, whose loops post to it
     server::Models models(std::move(sources), models_);
-    // What does not fit is said now, not to the first client.
-    TUTTI_ASSIGN_OR_RETURN(const auto first, models.Get(models.names().front()));
-    SayMemory(console, *first);
-    server::Workers workers(kWorkers);
-    server::Service service(
-        models, workers,
-        {.sampling = models.names().size() == 1 ? first->sampling() : NeutralSampling(),
-         .version = TUTTI_VERSION});
+    TUTTI_ASSIGN_OR_RETURN(const SamplingSpec sampling, LoadFirst(models, console));
+    server::Service service(models, workers, {.sampling = sampling, .version = TUTTI_VERSION});
     TUTTI_ASSIGN_OR_RETURN(auto origins, server::OriginRules::Create(origins_));
     const server::FrontDoor door(server::MakeRouter(service), std::move(origins), keys_.get());
     http_.admit = [&door](server::HttpRequest& request) { return door.Admit(request); };
@@ -226,6 +221,14 @@ class ServeCommand final : public Command {
                        .tokenizer = std::move(loaded.tokenizer),
                        .sampling = sampling,
                        .draft = std::move(draft)};
+  }
+
+  // What does not fit is said now, not to the first client. Gives what requests leave open: the
+  // recommendation of the model, where it is the only one.
+  static Result<SamplingSpec> LoadFirst(server::Models& models, Console& console) {
+    TUTTI_ASSIGN_OR_RETURN(const auto first, models.Get(models.names().front()));
+    SayMemory(console, *first);
+    return models.names().size() == 1 ? first->sampling() : NeutralSampling();
   }
 
   static void SayMemory(Console& console, const server::ModelHost& host) {

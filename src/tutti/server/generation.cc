@@ -63,7 +63,10 @@ std::optional<ApiError> Generation::Start(GenerationParts parts,
   std::vector<TokenIds> prompts;
   if (auto error = generation->Encode(prompts)) return error;
   const std::lock_guard lock(generation->mutex_);  // it may be woken before all is there
-  if (auto error = generation->Submit(std::move(prompts))) return error;
+  if (auto error = generation->Submit(std::move(prompts))) {
+    generation->LetGo();  // prompts that began may have woken it: it must not answer too
+    return error;
+  }
   generation->Begin();
   *started = std::move(generation);
   return std::nullopt;
@@ -317,9 +320,14 @@ void Generation::End() {
     parts_.exchange->Respond(
         {.status = 200, .headers = std::move(headers), .body = parts_.writer->End(outcome.usage)});
   }
+  LetGo();
+  if (parts_.finished) std::exchange(parts_.finished, {})(outcome);
+}
+
+void Generation::LetGo() {
+  ended_ = true;
   // Whoever waits for news of this client would keep it alive.
   streams_.clear();
-  if (parts_.finished) std::exchange(parts_.finished, {})(outcome);
   // Here and not by whoever lets go of this last: that may be the loop, which the model owns.
   parts_.host.reset();
 }

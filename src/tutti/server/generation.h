@@ -94,6 +94,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void Emit(std::vector<AnswerEvent> events, std::string& bytes);
   void Send(std::string bytes);
   void End();
+  void LetGo();  // of what it used; nothing happens any more
   Outcome Bill() const;
 
   GenerationParts parts_;
