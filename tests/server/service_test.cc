@@ -264,6 +264,38 @@ TEST_F(ServiceTest, RequiredToolsAreCalledAsTheirSchemaSays) {
   EXPECT_EQ(refused.at("error").at("param"), "tools");
 }
 
+TEST_F(ServiceTest, EmbeddingsAreOfLengthOneAndOnTheBill) {
+  const json::object answer = Ask(
+      &Service::Embeddings, {{"model", "fake"}, {"input", {"Hello", "you"}}, {"dimensions", 1}});
+  ASSERT_EQ(answer.at("data").as_array().size(), 2u);
+  EXPECT_EQ(answer.at("data").at(1).at("embedding"), json::value({1}));
+  EXPECT_EQ(answer.at("usage").at("prompt_tokens"), 8);
+  json::object wrong{{"model", "fake"}, {"input", "Hello"}, {"dimensions", 2}};
+  EXPECT_EQ(Ask(&Service::Embeddings, wrong, 400).at("error").at("param"), "dimensions");
+  wrong = {{"model", "fake"}, {"input", std::string(1000, 'x')}};
+  EXPECT_EQ(Ask(&Service::Embeddings, wrong, 400).at("error").at("param"), "input");
+  Pause(true);
+  const auto gone = Send(&Service::Embeddings, {{"model", "fake"}, {"input", "Hello you all"}});
+  Settle();
+  gone->GoAway();
+  Settle();
+  Pause(false);
+  Idle();
+  EXPECT_EQ(engine_->sequences(), 0u);
+}
+
+TEST_F(ServiceTest, TokensThereAndBack) {
+  const json::object tokens = Ask(&Service::Tokenize, {{"model", "fake"}, {"prompt", "Hello"}});
+  EXPECT_EQ(tokens.at("count"), 5);
+  EXPECT_EQ(
+      Ask(&Service::Detokenize, {{"model", "fake"}, {"tokens", tokens.at("tokens")}}).at("content"),
+      "Hello");
+  EXPECT_EQ(Ask(&Service::ApplyTemplate,
+                {{"model", "fake"}, {"messages", {{{"role", "user"}, {"content", "Hi"}}}}})
+                .at("prompt"),
+            "Hi");
+}
+
 TEST_F(ServiceTest, AnswersObeyASchema) {
   json::object body = Chat("Hello", 200);
   body["ignore_eos"] = false;

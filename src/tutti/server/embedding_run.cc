@@ -1,5 +1,6 @@
 #include "tutti/server/embedding_run.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -17,7 +18,8 @@ void Normalize(std::vector<float>& vector) {
 }  // namespace
 
 Status EmbeddingRun::Start(std::shared_ptr<ModelHost> host, Workers& workers, TenantId tenant,
-                           std::vector<TokenIds> prompts, Exchange& exchange, Done done) {
+                           std::vector<TokenIds> prompts, int64_t dimensions, Exchange& exchange,
+                           Done done) {
   auto run = std::make_shared<EmbeddingRun>(Private(), std::move(host), workers, std::move(done));
   const std::weak_ptr<EmbeddingRun> weak = run;
   {
@@ -34,6 +36,7 @@ Status EmbeddingRun::Start(std::shared_ptr<ModelHost> host, Workers& workers, Te
       run->streams_.push_back(std::move(stream));
     }
     run->open_ = run->streams_.size();
+    run->dimensions_ = static_cast<size_t>(dimensions);
     run->result_.vectors.resize(run->open_);
     run->self_ = run;
   }
@@ -63,6 +66,7 @@ void EmbeddingRun::Process() {
   for (size_t i = 0; i < streams_.size(); ++i) {
     for (scheduler::Event& event : streams_[i]->Read()) {
       if (!event.hidden.empty()) {
+        if (dimensions_ > 0) event.hidden.resize(std::min(dimensions_, event.hidden.size()));
         Normalize(event.hidden);
         result_.vectors[i] = std::move(event.hidden);
       }

@@ -33,9 +33,11 @@ class EmbeddingRun : public std::enable_shared_from_this<EmbeddingRun> {
   EmbeddingRun(const EmbeddingRun&) = delete;
   EmbeddingRun& operator=(const EmbeddingRun&) = delete;
 
-  // `exchange`: whose client may go away.
+  // The first `dimensions` of each vector (0: all) and then of length one. `exchange`: whose client
+  // may go away.
   static Status Start(std::shared_ptr<ModelHost> host, Workers& workers, TenantId tenant,
-                      std::vector<TokenIds> prompts, Exchange& exchange, Done done);
+                      std::vector<TokenIds> prompts, int64_t dimensions, Exchange& exchange,
+                      Done done);
 
  private:
   void Wake();
@@ -50,6 +52,7 @@ class EmbeddingRun : public std::enable_shared_from_this<EmbeddingRun> {
   std::shared_ptr<EmbeddingRun> self_;                       // until done
   std::vector<std::unique_ptr<scheduler::Stream>> streams_;  // [prompts]
   size_t open_ = 0;
+  size_t dimensions_ = 0;
   EmbeddingResult result_;
 };
 

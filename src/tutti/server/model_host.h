@@ -52,6 +52,7 @@ class ModelHost {
   const text::Tokenizer& tokenizer() const { return *model_.tokenizer; }
   const SamplingSpec& sampling() const { return model_.sampling; }
   int32_t context() const { return context_; }
+  int64_t width() const { return model_.engine->spec().dim; }  // of hidden states
   EngineCosts costs() const { return model_.engine->costs(); }
   // [layers][experts], see Engine.
   std::vector<std::vector<int64_t>> expert_tokens() const { return model_.engine->expert_tokens(); }

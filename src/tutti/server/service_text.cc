@@ -37,8 +37,16 @@ std::optional<ApiError> Service::RunEmbeddings(const Request& exchange) {
   metrics_.UnknownFields(parsed->unknown_fields);
   auto host = models_.Get(parsed->model);
   if (!host.ok()) return ModelError(host.status());
+  if (parsed->dimensions > (*host)->width()) {
+    return ApiError{.status = 400,
+                    .type = "invalid_request_error",
+                    .message = fmt::format("dimensions is {}, the model's embeddings have {}",
+                                           parsed->dimensions, (*host)->width()),
+                    .param = "dimensions"};
+  }
   std::vector<TokenIds> prompts;
   for (const Prompt& prompt : parsed->inputs) prompts.push_back(IdsOf(**host, prompt));
+  const int64_t dimensions = parsed->dimensions;
   const auto done = [this, exchange, name = (*host)->name(),
                      request = std::move(*parsed)](EmbeddingResult result) {
     metrics_.Finished(name, result.outcome);
@@ -53,7 +61,7 @@ std::optional<ApiError> Service::RunEmbeddings(const Request& exchange) {
     --running_;
   };
   const Status status = EmbeddingRun::Start(*host, workers_, exchange->request().caller.tenant,
-                                            std::move(prompts), *exchange, done);
+                                            std::move(prompts), dimensions, *exchange, done);
   if (!status.ok()) {
     ApiError error = ErrorOf(status);
     if (error.status == 400) error.param = "input";
