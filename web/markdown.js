@@ -5,7 +5,7 @@
 // bounded), whatever the text is.
 
 const DEPTH = 8;
-const FENCE = /^( {0,3})(`{3,}|~{3,})[ \t]{0,8}([^\s`]{0,40})[^`]*$/;
+const FENCE = /^( {0,3})(`{3,}(?!`)|~{3,}(?!~))/;
 const HEADING = /^ {0,3}(#{1,6})(?:\s+(.*))?$/;
 const RULE = /^ {0,3}(?:(?:-[ \t]*){3,}|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,})$/;
 const ITEM = /^(\s{0,12})([-*+]|\d{1,9}[.)])(?:[ \t]+(.*)|$)/;
@@ -33,7 +33,7 @@ function parseBlock(lines, i, depth) {
   const line = lines[i];
   if (line.trim() === '') return [null, i + 1];
   let match;
-  if ((match = FENCE.exec(line))) return parseCode(lines, i, match);
+  if ((match = fence(line))) return parseCode(lines, i, match);
   if ((match = HEADING.exec(line))) {
     const text = (match[2] ?? '').trim();
     const bare = withoutEnd(text, '#');
@@ -46,6 +46,15 @@ function parseBlock(lines, i, depth) {
   const begin = i++;
   while (i < lines.length && lines[i].trim() !== '' && !startsBlock(lines, i, depth)) i++;
   return [{type: 'paragraph', text: lines.slice(begin, i).join('\n').trim()}, i];
+}
+
+// [whole, indent, marker, language] of a line that opens code.
+function fence(line) {
+  const match = FENCE.exec(line);
+  if (!match) return null;
+  const info = line.slice(match[0].length);
+  if (match[2][0] === '`' && info.includes('`')) return null;
+  return [...match, info.trim().split(/\s/, 1)[0]];
 }
 
 function withoutEnd(text, character) {
@@ -61,16 +70,16 @@ function startsTable(lines, i) {
 
 function startsBlock(lines, i, depth) {
   const line = lines[i];
-  return FENCE.test(line) || HEADING.test(line) || RULE.test(line) ||
+  return fence(line) !== null || HEADING.test(line) || RULE.test(line) ||
       (depth < DEPTH && (QUOTE.test(line) || ITEM.test(line))) ||
       startsTable(lines, i);
 }
 
-function parseCode(lines, i, [, indent, fence, language]) {
+function parseCode(lines, i, [, indent, marker, language]) {
   const body = [];
   for (i++; i < lines.length; i++) {
     const trimmed = lines[i].trim();
-    if (trimmed.length >= fence.length && trimmed === fence[0].repeat(trimmed.length)) {
+    if (trimmed.length >= marker.length && trimmed === marker[0].repeat(trimmed.length)) {
       return [{type: 'code', language, text: body.join('\n'), open: false}, i + 1];
     }
     body.push(lines[i].startsWith(indent) ? lines[i].slice(indent.length) : lines[i]);
