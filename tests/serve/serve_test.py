@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""The running server under aborts, overload, shutdown and too little memory: small runs that decide
+by counts, never by time. figures.py makes the long runs.
+
+  serve_test.py build/dev/bin/tutti [NAME...]
+"""
+import asyncio
+import random
+import signal
+import subprocess
+import sys
+import unittest
+
+from server_process import Refused, Server
+from work import abandon, body, complete
+
+BINARY = "build/dev/bin/tutti"
+
+
+class ServeTest(unittest.IsolatedAsyncioTestCase):
+    async def test_aborts_leak_no_page_and_hurt_nobody(self):
+        with Server(BINARY, "--max-running", "8") as server:
+            alone, _ = await complete(server.connection(), 40)
+            rng = random.Random(1)
+            places = asyncio.Semaphore(24)
+
+            async def one(number):
+                async with places:
+                    if number % 10 == 0:  # somebody who stays gets what he would get alone
+                        text, usage = await complete(server.connection(), 40)
+                        self.assertEqual((text, usage["completion_tokens"]), (alone, 40))
+                    else:
+                        words = " ".join(rng.choices(["king", "queen", "witch", "wood"], k=rng.randint(1, 60)))
+                        await abandon(server.address, 150, rng.uniform(0, 0.05), prompt=words, n=rng.randint(1, 2))
+
+            await asyncio.gather(*(one(i) for i in range(400)))
+            live = await server.idle()
+            self.assertEqual(live["pages"]["free"] + live["pages"]["idle"], live["pages"]["total"])
+            server.signal()
+            self.assertEqual(server.wait(), 0, server.log)
+
+    async def test_more_than_the_queue_holds_is_refused_and_the_rest_is_served(self):
+        with Server(BINARY, "--max-running", "2", "--max-queue", "4") as server:
+            alone, _ = await complete(server.connection(), 30)
+
+            async def one():
+                try:
+                    return await complete(server.connection(), 30)
+                except Refused as refused:
+                    return refused
+
+            results = await asyncio.gather(*(one() for _ in range(60)))
+            refused = [r for r in results if isinstance(r, Refused)]
+            self.assertGreater(len(refused), 0)
+            self.assertGreaterEqual(len(results) - len(refused), 6)
+            for error in refused:
+                self.assertEqual(error.status, 429)
+                self.assertGreaterEqual(int(error.headers["retry-after"]), 1)
+            for result in results:
+                if not isinstance(result, Refused):
+                    self.assertEqual(result[0], alone)
+            await server.idle()
+
+    async def test_sigterm_lets_running_answers_end(self):
+        with Server(BINARY) as server:
+            alone, _ = await complete(server.connection(), 150)
+            begun = asyncio.Event()
+
+            async def read():
+                connection, text, ended = server.connection(), "", False
+                async for _, event in connection.stream("/v1/completions", body(150)):
+                    begun.set()
+                    for choice in event["choices"]:
+                        text += choice["text"]
+                        ended = ended or choice["finish_reason"] == "length"
+                return text, ended
+
+            waiting = server.connection()  # open before the signal: afterwards nobody may come in
+            self.assertEqual((await waiting.request("GET", "/ready"))[0], 200)
+            streams = [asyncio.create_task(read()) for _ in range(8)]
+            await begun.wait()
+            server.signal()
+            try:
+                status = (await waiting.request("GET", "/ready"))[0]
+                self.assertEqual(status, 503)
+            except (ConnectionError, OSError, asyncio.IncompleteReadError):
+                pass  # the port is closed already: as clear
+            for text, ended in await asyncio.gather(*streams):
+                self.assertEqual((text, ended), (alone, True))
+            self.assertEqual(server.wait(), 0, server.log)
+
+    async def test_a_second_signal_ends_at_once(self):
+        with Server(BINARY, "--max-running", "1") as server:
+            streams = [asyncio.create_task(abandon(server.address, 200, 60)) for _ in range(64)]
+            while (await server.live())["running"] == 0:
+                await asyncio.sleep(0.01)
+            server.signal()
+            server.signal(signal.SIGINT)
+            self.assertIsNotNone(server.wait(30))
+            await asyncio.gather(*streams)
+
+    async def test_the_same_answers_whoever_else_asks(self):
+        prompts = ["Once upon a time", "The king", "The witch of the north said", "In a wood"]
+        with Server(BINARY, "--max-running", "1") as server:
+            alone = [await complete(server.connection(), 60, prompt=p) for p in prompts]
+        with Server(BINARY) as server:
+            together = await asyncio.gather(
+                *(complete(server.connection(), 60, prompt=p) for p in prompts * 8))
+        for i, (text, usage) in enumerate(together):
+            self.assertEqual(text, alone[i % len(prompts)][0])
+            for field in ("prompt_tokens", "completion_tokens", "total_tokens"):
+                self.assertEqual(usage[field], alone[i % len(prompts)][1][field])
+
+    def test_memory_that_is_not_there_is_refused_with_numbers(self):
+        run = subprocess.run([BINARY, "serve", "--port", "0", "--kv-memory", "900000000"],
+                             capture_output=True, text=True, timeout=60)
+        self.assertIn(run.returncode, (64, 71, 75), run.stderr)
+        self.assertEqual(len(run.stderr.strip().splitlines()), 1, run.stderr)
+        self.assertRegex(run.stderr, r"\d[\d.,]* ?(GiB|TiB|MiB)")
+
+
+if __name__ == "__main__":
+    BINARY = sys.argv.pop(1)
+    unittest.main(verbosity=2)
