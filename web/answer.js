@@ -97,7 +97,7 @@ export const seconds = (ms) => (ms < 995 ? `${whole.format(ms)} ms` : `${tenth.f
 export function figuresText(f) {
   const parts = [];
   if (f.generated !== undefined) parts.push(`${whole.format(f.generated)} tokens`);
-  if (f.perS) parts.push(`${tenth.format(f.perS)} per second`);
+  if (f.perS) parts.push(`${(f.perS < 100 ? tenth : whole).format(f.perS)} per second`);
   if (f.firstMs) parts.push(`first after ${seconds(f.firstMs)}`);
   if (f.prompt) parts.push(`prompt ${whole.format(f.prompt)}${f.cached ? `, ${whole.format(f.cached)} cached` : ''}`);
   if (f.finish === 'length') parts.push('ended at the limit of tokens');

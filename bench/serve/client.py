@@ -64,12 +64,18 @@ class Connection:
             headers[name.lower()] = value.strip()
         return int(line.split()[1]), headers
 
+    async def _chunk_size(self) -> int:
+        line = await self.reader.readline()
+        if not line.endswith(b"\n"):
+            raise ConnectionError("the server closed the connection in the middle of an answer")
+        return int(line.split(b";")[0], 16)
+
     async def _pieces(self, headers: dict):
         """The body as it comes."""
         if "content-length" in headers:
             yield await self.reader.readexactly(int(headers["content-length"]))
         elif headers.get("transfer-encoding") == "chunked":
-            while size := int((await self.reader.readline()).split(b";")[0] or b"x", 16):
+            while size := await self._chunk_size():
                 yield await self.reader.readexactly(size)
                 await self.reader.readexactly(2)
             await self.reader.readline()

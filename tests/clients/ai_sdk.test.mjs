@@ -49,10 +49,13 @@ for (const [name, model] of Object.entries(MODELS)) {
   });
 
   test(`${name}: errors`, async () => {
-    const error = await generateText({...options(model), temperature: -1}).then(() => null, (e) => e);
+    const good = server.model;
+    server.model = 'no-such';
+    const error = await generateText(options(model)).then(() => null, (e) => e);
+    server.model = good;
     assert.ok(APICallError.isInstance(error), String(error));
-    assert.equal(error.statusCode, 400);
-    assert.match(error.message, /temperature/);
+    assert.equal(error.statusCode, 404);
+    assert.match(error.message, /no-such/);
   });
 
   test(`${name}: abort`, async () => {

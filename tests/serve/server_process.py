@@ -28,7 +28,8 @@ class Server:
                     found.set()
             found.set()
 
-        threading.Thread(target=read, daemon=True).start()
+        self.reader = threading.Thread(target=read, daemon=True)
+        self.reader.start()
         if not found.wait(120) or not self.url:
             self.process.kill()
             raise RuntimeError(f"tutti serve did not start: {''.join(self.log)}")
@@ -41,6 +42,8 @@ class Server:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        self.reader.join()
+        self.process.stderr.close()
 
     def connection(self) -> Connection:
         return Connection(self.address)

@@ -23,6 +23,15 @@ async def complete(connection: Connection, tokens: int, **more) -> tuple[str, di
     return text, usage
 
 
+async def once(address, tokens: int, **more) -> tuple[str, dict]:
+    """complete() on a connection of its own."""
+    connection = Connection(address)
+    try:
+        return await complete(connection, tokens, **more)
+    finally:
+        connection.close()
+
+
 async def abandon(address, tokens: int, after_s: float, **more) -> None:
     """Asks, and hangs up after a while, whatever has come."""
     connection = Connection(address)

@@ -16,6 +16,7 @@ export async function startOddServer(target) {
       return;
     }
     const {host, connection, ...headers} = request.headers;
+    if (headers.origin) headers.origin = target;  // the page is the target's own
     const answer = await fetch(target + request.url,
                                {method: request.method, headers, body: body.length ? body : undefined});
     response.writeHead(answer.status, Object.fromEntries(answer.headers));
@@ -52,7 +53,11 @@ export async function streamChat(response, deltas, {pauseMs = 0, comments = [], 
     write({choices: [{index: 0, delta, finish_reason: null}]});
     if (pauseMs) await sleep(pauseMs);
   }
-  if (!end) { response.destroy(); return; }
+  if (!end) {
+    await sleep(200);  // what was written has left
+    response.destroy();
+    return;
+  }
   write({choices: [{index: 0, delta: {}, finish_reason: 'stop'}]});
   write({choices: [], usage: {prompt_tokens: 40, completion_tokens: deltas.length, total_tokens: 40 + deltas.length, prompt_tokens_details: {cached_tokens: 32}}});
   response.end('data: [DONE]\n\n');

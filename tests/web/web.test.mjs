@@ -170,7 +170,7 @@ test('reasoning is folded, prefill is told, stop stops', async () => {
   await page.getByText('word word word').waitFor();
   assert.equal(await page.locator('.thought .words').isVisible(), false);
   await page.keyboard.press('Escape');
-  await page.getByText('stopped').waitFor();
+  await page.locator('.meta', {hasText: 'stopped'}).waitFor();
   for (let tries = 0; !gone && tries < 50; tries++) await sleep(50);
   assert.ok(gone, 'the connection was closed');
   await page.click('.thought summary');
@@ -290,7 +290,7 @@ const lowContrast = () => {
   return found;
 };
 const nameless = () => [...document.querySelectorAll('button, a, input, select, textarea, canvas, [role=img]')]
-  .filter((e) => e.checkVisibility() && !(e.innerText?.trim() || e.getAttribute('aria-label') || e.labels?.length))
+  .filter((e) => e.checkVisibility({visibilityProperty: true}) && !(e.innerText?.trim() || e.getAttribute('aria-label') || e.labels?.length))
   .map((e) => e.outerHTML.slice(0, 120));
 const outside = () => [...document.querySelectorAll('body *')]
   .filter((e) => e.checkVisibility({visibilityProperty: true}) && !e.closest('pre, .table, #heat, .visually-hidden, .skip'))
