@@ -1,6 +1,8 @@
 // One answer: the request's body, the stream, what it cost.
 import {ApiError, streamJson} from './api.js';
 
+// How much is written at once where a text is continued: its writer wants to read along.
+const TEXT_TOKENS = 120;
 const NUMBERS = ['temperature', 'top_p', 'top_k', 'min_p', 'presence_penalty', 'frequency_penalty', 'seed'];
 
 function sampling(settings) {
@@ -24,9 +26,7 @@ export function chatBody(conversation, settings) {
 }
 
 export function textBody(model, prompt, settings) {
-  const body = {...common(model, settings), prompt};
-  if (settings.max_tokens) body.max_tokens = Number(settings.max_tokens);
-  return body;
+  return {...common(model, settings), prompt, max_tokens: Number(settings.max_tokens) || TEXT_TOKENS};
 }
 
 // Reads a streamed answer, of chat or of completions. `on` has text(piece), reasoning(piece) and

@@ -19,7 +19,7 @@ function freePort() {
 // tutti, `options` more arguments.
 export async function startServer(binary, options = []) {
   const port = await freePort();
-  const child = spawn(binary, ['serve', '--host', '127.0.0.1', '--port', String(port), ...options],
+  const child = spawn(binary, ['serve', '--host', '127.0.0.1', '--port', String(port), '--threads', '1', ...options],
                       {stdio: ['ignore', 'ignore', 'pipe']});
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text) => { log = (log + text).slice(-20000); });

@@ -14,8 +14,8 @@ from client import Connection, Refused, loopback_address  # noqa: E402,F401
 class Server:
     """with Server("build/dev/bin/tutti", "--max-queue", "4") as server: ... server.connection()"""
 
-    def __init__(self, binary: str, *options: str):
-        self.process = subprocess.Popen([binary, "serve", "--port", "0", *options],
+    def __init__(self, binary: str, *options: str, threads: str = "1"):
+        self.process = subprocess.Popen([binary, "serve", "--port", "0", "--threads", threads, *options],
                                         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self.log, self.url = [], None
         found = threading.Event()

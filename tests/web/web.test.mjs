@@ -70,7 +70,8 @@ async function ask(page, text, {wait = true} = {}) {
 }
 
 const answers = (page) => page.locator('.answer .words.md').allInnerTexts();
-const SEED = async (page) => {
+// Short answers, the same every time.
+const briefly = async (page) => {
   await page.click('#settings-open');
   await page.fill('[name=temperature]', '0');
   await page.fill('[name=max_tokens]', '24');
@@ -79,7 +80,7 @@ const SEED = async (page) => {
 
 test('a conversation with the embedded model: answers, edit, retry, history', async () => {
   const page = await visitChat();
-  await SEED(page);
+  await briefly(page);
   await ask(page, 'Tell me of the king');
   const [first] = await answers(page);
   assert.ok(first.length > 0);
@@ -120,7 +121,7 @@ test('a text is continued, taken back, continued otherwise', async () => {
     await page.waitForSelector('#page-go:not([hidden])');
     return page.inputValue('#sheet-text');
   };
-  await page.fill('[name=max_tokens]', '20', {force: true}).catch(() => {});
+  await briefly(page);
   await page.fill('#sheet-text', begin);
   await page.press('#sheet-text', 'Control+Enter');
   const text = await grown();
@@ -332,6 +333,7 @@ for (const look of Object.keys(LOOKS)) {
     odd.on('/v1/chat/completions', ({response}) => json(response, 429, {error: {message: 'The queue is full: 1,024 requests wait.', code: 'x'}}, {'retry-after': '3'}));
     await ask(page, 'And now?');
     await shot('error');
+    await briefly(page);
     await page.check('input[name=mode][value=text]', {force: true});
     await page.fill('#sheet-text', 'Once upon a time');
     await page.click('#page-go');
