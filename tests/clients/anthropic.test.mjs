@@ -46,13 +46,13 @@ test('stop sequences', async () => {
 });
 
 test('tools: any, named, streamed, and the way back', async () => {
-  const whole = await client().messages.create({...request(), max_tokens: 60, tools, tool_choice: {type: 'any'}});
+  const whole = await client().messages.create({...request(), max_tokens: 120, tools, tool_choice: {type: 'any'}});
   assert.equal(whole.stop_reason, 'tool_use');
   const use = whole.content.find((block) => block.type === 'tool_use');
   assert.equal(use.name, 'weather');
   assertObeysSchema(use.input);
 
-  const final = await client().messages.stream({...request(), max_tokens: 60, tools,
+  const final = await client().messages.stream({...request(), max_tokens: 120, tools,
     tool_choice: {type: 'tool', name: 'weather'}}).finalMessage();
   assert.equal(final.stop_reason, 'tool_use');
   assertObeysSchema(final.content.find((block) => block.type === 'tool_use').input);

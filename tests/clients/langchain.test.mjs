@@ -2,7 +2,7 @@ import {test} from 'node:test';
 import assert from 'node:assert/strict';
 import {ChatOpenAI, OpenAI, OpenAIEmbeddings} from '@langchain/openai';
 import {AIMessage, HumanMessage, ToolMessage} from '@langchain/core/messages';
-import {assertIdleSoon, assertObeysSchema, SCHEMA, useServer} from './common.mjs';
+import {assertIdleSoon, assertObeysSchema, EMBEDDINGS, SCHEMA, useServer} from './common.mjs';
 
 const server = useServer();
 const fields = (more) => ({
@@ -23,7 +23,7 @@ test('chat, whole and as a stream', async () => {
 });
 
 test('tools, whole, as a stream, and the way back', async () => {
-  const bound = chat({maxTokens: 60}).bindTools([TOOL], {tool_choice: 'required'});
+  const bound = chat({maxTokens: 120}).bindTools([TOOL], {tool_choice: 'required'});
   const whole = await bound.invoke('Hi');
   assert.equal(whole.tool_calls[0].name, 'weather');
   assertObeysSchema(whole.tool_calls[0].args);
@@ -37,14 +37,17 @@ test('tools, whole, as a stream, and the way back', async () => {
 
 test('structured output', async () => {
   for (const method of ['jsonSchema', 'functionCalling']) {
-    const bound = chat({maxTokens: 60}).withStructuredOutput(SCHEMA, {name: 'weather', method, strict: true});
+    const bound = chat({maxTokens: 120}).withStructuredOutput(SCHEMA, {name: 'weather', method, strict: true});
     assertObeysSchema(await bound.invoke('Hi'));
   }
 });
 
-test('completions and embeddings', async () => {
+test('completions', async () => {
   const text = await new OpenAI(fields({maxTokens: 8})).invoke('Once upon a time');
   assert.ok(text.length > 0);
+});
+
+test('embeddings', {todo: EMBEDDINGS}, async () => {
   const vectors = await new OpenAIEmbeddings(fields()).embedDocuments(['Once upon a time', 'The king']);
   assert.equal(vectors.length, 2);
   assert.ok(vectors[0].length > 1);

@@ -1,7 +1,7 @@
 import {test} from 'node:test';
 import assert from 'node:assert/strict';
 import OpenAI from 'openai';
-import {assertIdleSoon, assertObeysSchema, SCHEMA, useServer} from './common.mjs';
+import {assertIdleSoon, assertObeysSchema, EMBEDDINGS, SCHEMA, useServer} from './common.mjs';
 
 const server = useServer();
 const client = () => new OpenAI({baseURL: `${server.url}/v1`, apiKey: 'none', maxRetries: 0});
@@ -62,7 +62,7 @@ test('logprobs', async () => {
 });
 
 test('tools: required, named, streamed, and the way back', async () => {
-  const request = {...greedy(), max_completion_tokens: 60, tools: [TOOL], tool_choice: 'required'};
+  const request = {...greedy(), max_completion_tokens: 120, tools: [TOOL], tool_choice: 'required'};
   const whole = await client().chat.completions.create(request);
   assert.equal(whole.choices[0].finish_reason, 'tool_calls');
   const [call] = whole.choices[0].message.tool_calls;
@@ -82,7 +82,7 @@ test('tools: required, named, streamed, and the way back', async () => {
 
 test('structured output', async () => {
   const format = {type: 'json_schema', json_schema: {name: 'answer', strict: true, schema: SCHEMA}};
-  const request = {...greedy(), max_completion_tokens: 60, response_format: format};
+  const request = {...greedy(), max_completion_tokens: 120, response_format: format};
   const whole = await client().chat.completions.create(request);
   assert.equal(whole.choices[0].finish_reason, 'stop');
   assertObeysSchema(JSON.parse(whole.choices[0].message.content));
@@ -108,7 +108,7 @@ test('completions', async () => {
   assert.deepEqual(two.choices.map((c) => c.index), [0, 1]);
 });
 
-test('embeddings: numbers and base64 are the same', async () => {
+test('embeddings: numbers and base64 are the same', {todo: EMBEDDINGS}, async () => {
   const input = ['Once upon a time', 'The king'];
   const packed = await client().embeddings.create({model: server.model, input});  // the client asks for base64
   const plain = await client().embeddings.create({model: server.model, input, encoding_format: 'float'});
@@ -143,7 +143,7 @@ test('responses: whole, streamed, continued, read again, deleted', async () => {
 });
 
 test('responses: tools and structured output', async () => {
-  const request = {model: server.model, input: 'Hi', temperature: 0, max_output_tokens: 60};
+  const request = {model: server.model, input: 'Hi', temperature: 0, max_output_tokens: 120};
   const tools = [{type: 'function', name: 'weather', parameters: SCHEMA, strict: true}];
   const called = await client().responses.create({...request, tools, tool_choice: 'required'});
   const call = called.output.find((item) => item.type === 'function_call');

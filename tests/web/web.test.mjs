@@ -44,6 +44,7 @@ async function visit(path, look = 'light') {
   const context = await browser.newContext({...LOOKS[look], permissions: ['clipboard-read', 'clipboard-write']});
   open.push(context);
   const page = await context.newPage();
+  page.setDefaultTimeout(120000);  // on a machine that does much else
   page.on('pageerror', (error) => complaints.push(String(error.stack)));
   page.on('console', (message) => {
     // An answer of 4xx is logged by the browser, not by the page.
