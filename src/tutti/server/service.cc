@@ -40,6 +40,11 @@ ApiResult<ApiRequest> Parse(Service&, const HttpRequest& request, const Sampling
   return parse(request.body, defaults);
 }
 
+// Anthropic's clients look for the id under this name.
+void NameRequestForAnthropic(Exchange& exchange) {
+  exchange.AddHeader("request-id", exchange.request().id);
+}
+
 }  // namespace
 
 ApiError ModelError(const Status& status) {
@@ -79,12 +84,14 @@ void Service::Completions(const Request& exchange) {
 void Service::Messages(const Request& exchange) {
   static constexpr Dialect kMessages = {"/v1/messages", Parse<ParseAnthropicMessages>,
                                         AnthropicErrorBody};
+  NameRequestForAnthropic(*exchange);
   Generate(kMessages, exchange);
 }
 
 void Service::CountTokens(const Request& exchange) {
   static constexpr Dialect kCount = {"/v1/messages/count_tokens", Parse<ParseAnthropicMessages>,
                                      AnthropicErrorBody};
+  NameRequestForAnthropic(*exchange);
   workers_.Post([this, exchange] {
     ApiResult<ApiRequest> parsed = kCount.parse(*this, exchange->request(), {});
     if (!parsed.ok()) return Refuse(kCount, exchange, parsed.error());
