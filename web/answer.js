@@ -41,7 +41,8 @@ export async function readAnswer(path, body, on, signal) {
     if (!first) return;
     figures.firstMs = first - begin;
     const count = figures.generated ?? pieces;
-    if (count > 1 && last > first) figures.perS = (count - 1) / (last - first) * 1000;
+    // Pieces that came at once say nothing about the speed between them.
+    figures.perS = last - first > 50 ? (count - 1) / (last - first) * 1000 : count / (last - begin) * 1000;
   };
   try {
     for await (const event of streamJson(path, body, signal)) {

@@ -63,7 +63,7 @@ export class HeatMap {
       svg('text', {x: left + e * size + size / 2, y: height - 4, 'text-anchor': 'middle'}, String(e)));
     const background = counts.map((layer, l) => svg('rect',
       {class: 'cold', x: left, y: l * high, width: layer.length * size - 1, height: high - 1, rx: 1.5}));
-    const picture = svg('svg', {viewBox: `0 0 ${width} ${height}`, width, height, role: 'img', tabindex: '0',
+    const picture = svg('svg', {viewBox: `0 0 ${width} ${height}`, width, height, preserveAspectRatio: 'xMinYMin', role: 'img', tabindex: '0',
       'aria-label': `Load of ${columns} experts in ${counts.length} layers; arrow keys read single ones`},
       background, ...this.#cells, labels, marks);
     picture.addEventListener('pointermove', (event) => {
