@@ -11,10 +11,13 @@ Status Inbox::Put(Arrival arrival) {
     ++refused_;
     return Error(StatusCode::kCancelled, "the server is shutting down: ask another one, or later");
   }
-  if (queued_requests_ >= max_requests_) {
+  const int64_t answers = std::ssize(arrival.answers);
+  if (queued_answers_ > 0 && queued_answers_ + answers > max_answers_) {
     ++refused_;
-    return Error(StatusCode::kResource, "{} requests are waiting, the limit is {}: try again later",
-                 queued_requests_, max_requests_);
+    return Error(
+        StatusCode::kResource,
+        "{} answers are waiting and {} more are too many, the limit is {}: try again later",
+        queued_answers_, answers, max_answers_);
   }
   if (queued_requests_ > 0 && queued_prompt_tokens_ + tokens > max_prompt_tokens_) {
     ++refused_;
@@ -25,6 +28,7 @@ Status Inbox::Put(Arrival arrival) {
   }
   ++submitted_;
   ++queued_requests_;
+  queued_answers_ += answers;
   queued_prompt_tokens_ += tokens;
   news_.arrivals.push_back(std::move(arrival));
   arrived_.notify_one();
@@ -57,9 +61,10 @@ News Inbox::Take() {
   return news;
 }
 
-void Inbox::Left(int64_t prompt_tokens) {
+void Inbox::Left(int64_t prompt_tokens, int64_t answers) {
   const std::lock_guard lock(mutex_);
   --queued_requests_;
+  queued_answers_ -= answers;
   queued_prompt_tokens_ -= prompt_tokens;
 }
 

@@ -44,8 +44,8 @@ struct News {
 
 class Inbox {
  public:
-  Inbox(int64_t max_requests, int64_t max_prompt_tokens)
-      : max_requests_(max_requests), max_prompt_tokens_(max_prompt_tokens) {}
+  Inbox(int64_t max_answers, int64_t max_prompt_tokens)
+      : max_answers_(max_answers), max_prompt_tokens_(max_prompt_tokens) {}
 
   Status Put(Arrival arrival);
   void Cancel(Cancellation cancellation);
@@ -54,8 +54,8 @@ class Inbox {
 
   // The loop's side.
   News Take();
-  // A request of so many prompt tokens has left the queue.
-  void Left(int64_t prompt_tokens);
+  // A request of so many prompt tokens and answers has left the queue.
+  void Left(int64_t prompt_tokens, int64_t answers);
   // Until there is something to take, or nothing can come any more: then false.
   bool WaitForNews();
 
@@ -63,12 +63,13 @@ class Inbox {
   void Report(Statistics& statistics) const;
 
  private:
-  const int64_t max_requests_;
+  const int64_t max_answers_;
   const int64_t max_prompt_tokens_;
   mutable std::mutex mutex_;
   std::condition_variable arrived_;
   News news_;
   int64_t queued_requests_ = 0;
+  int64_t queued_answers_ = 0;
   int64_t queued_prompt_tokens_ = 0;
   int64_t submitted_ = 0;
   int64_t refused_ = 0;

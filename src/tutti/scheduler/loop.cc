@@ -171,7 +171,7 @@ void Loop::Accept(Arrival arrival) {
 void Loop::LeaveQueue(ActiveRequest& request) {
   if (request.left_queue) return;
   request.left_queue = true;
-  inbox_->Left(request.choices.front().answer.prompt_size());
+  inbox_->Left(request.choices.front().answer.prompt_size(), std::ssize(request.choices));
 }
 
 void Loop::Compute() {

@@ -32,7 +32,7 @@ void Planner::Join(Sequence& sequence, SequenceId id, int32_t held) {
   tenants_.Started(sequence.request->tenant);
 }
 
-void Planner::Stop(Sequence& sequence) {
+void Planner::Release(Sequence& sequence) {
   engine_.EndSequence(sequence.id);
   sequence.id = -1;
   sequence.held = 0;
@@ -46,18 +46,25 @@ void Planner::Stop(Sequence& sequence) {
     planned_pages_ -= share->pages;
     plan_.erase(share);
   }
+}
+
+// A tenant with this sequence only is there all the time: it waits before it has stopped running.
+void Planner::GiveBack(Sequence& sequence) {
+  Release(sequence);
+  tenants_.Wait(sequence);
   tenants_.Stopped(sequence.request->tenant);
 }
 
 void Planner::Drop(Sequence& sequence) {
   if (sequence.waiting) tenants_.StopWaiting(sequence);
-  if (sequence.running()) Stop(sequence);
+  if (!sequence.running()) return;
+  Release(sequence);
+  tenants_.Stopped(sequence.request->tenant);
 }
 
 void Planner::Preempt(Sequence& sequence) {
   ++preemptions_;
-  Stop(sequence);
-  tenants_.Wait(sequence);
+  GiveBack(sequence);
 }
 
 const std::vector<Share>& Planner::Plan(double now_s) {
@@ -227,8 +234,8 @@ bool Planner::MakeOthersGiveWay(const Sequence& candidate, bool for_memory) {
 bool Planner::Start(Sequence& sequence) {
   const Result<SequenceId> id = engine_.NewSequence();
   if (!id.ok()) return false;
-  tenants_.StopWaiting(sequence);
   Join(sequence, *id, 0);
+  tenants_.StopWaiting(sequence);  // afterwards: its tenant never leaves
   sequence.held = engine_.Recall(*id, sequence.request->tenant, Findable(sequence));
   return true;
 }
@@ -247,8 +254,7 @@ void Planner::StartSome() {
     if (sequence == nullptr || !Start(*sequence)) return;
     while (!AllFit() || std::ssize(running_) > options_.max_running) {
       if (!MakeOthersGiveWay(*sequence, !AllFit())) {
-        Stop(*sequence);
-        tenants_.Wait(*sequence);
+        GiveBack(*sequence);
         return;
       }
       somebody_gave_way = true;  // and does not come back in the same step

@@ -97,7 +97,10 @@ class Planner {
   bool Start(Sequence& sequence);
   // Memory for all that is pending of those who run.
   bool AllFit() const;
-  void Stop(Sequence& sequence);
+  // Takes its memory and its place.
+  void Release(Sequence& sequence);
+  // The same; it waits from now on.
+  void GiveBack(Sequence& sequence);
 
   Engine& engine_;
   const SchedulerOptions& options_;

@@ -143,7 +143,7 @@ struct SchedulerOptions {
   Engine* draft = nullptr;    // guesses: a smaller model of the same vocabulary, used by the loop
   int32_t max_drafts = 16;    // of a sequence and step; 0: none
 
-  // The queue: requests that have not started.
+  // The queue: requests that have not started; one with several choices counts as so many.
   int64_t max_queued_requests = 1024;
   int64_t max_queued_prompt_tokens = 1 << 20;
 

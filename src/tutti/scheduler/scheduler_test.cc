@@ -326,7 +326,7 @@ TEST_F(SchedulerTest, RefusesWithNumbers) {
   std::vector<std::unique_ptr<Stream>> streams;
   for (int i = 0; i < 3; ++i) streams.push_back(Submit(Greedy(Text(5), 9)));
   ExpectRefused(Greedy(Text(5), 1), StatusCode::kResource,
-                "3 requests are waiting, the limit is 3");
+                "3 answers are waiting and 1 more are too many, the limit is 3");
   EXPECT_EQ(scheduler_->statistics().refused, 2);
   EXPECT_GT(scheduler_->statistics().retry_after_s, 0);
   Steps(1);
@@ -512,6 +512,43 @@ TEST(SchedulerThreadsTest, UsersOnManyThreads) {
   EXPECT_GE(wakes, 100);
   EXPECT_EQ(scheduler->CheckIntegrity(), "");
   EXPECT_EQ(scheduler->statistics().submitted, 100);
+}
+
+TEST_F(SchedulerTest, WhoTriesToStartKeepsItsTurn) {
+  Start({.max_running = 1});
+  const auto request = [](uint64_t tenant, Priority priority, int32_t prompt, int32_t tokens) {
+    Request made = Greedy(Text(prompt), tokens);
+    made.tenant = TenantId{tenant};
+    made.priority = priority;
+    return made;
+  };
+  // Tenant 3 is served first, then its batch request and tenant 1's wait behind tenant 2: in every
+  // step whoever is next tries to start, finds no place and waits on.
+  const auto served = Submit(request(3, Priority::kInteractive, 10, 1));
+  const auto behind = Submit(request(3, Priority::kBatch, 4, 2));
+  const auto first = Submit(request(1, Priority::kBatch, 4, 2));
+  const auto between = Submit(request(2, Priority::kInteractive, 4, 30));
+  Finish();
+  EXPECT_LT(first->progress().times.started_s, behind->progress().times.started_s);
+}
+
+TEST_F(SchedulerTest, EveryChoiceTakesAPlaceInTheQueue) {
+  Start({.max_queued_requests = 10});
+  Request four = Greedy(Text(20), 4);
+  four.choices = 4;
+  const auto one = Submit(four);
+  const auto two = Submit(four);
+  ExpectRefused(four, StatusCode::kResource, "8 answers are waiting and 4 more are too many");
+  const auto small = Submit(Greedy(Text(20), 4));
+  EXPECT_EQ(scheduler_->statistics().queued_requests, 3);
+  Finish();
+  // More than the limit, but nobody else waits.
+  four.choices = 11;
+  const auto many = Submit(four);
+  Finish();
+  EXPECT_EQ(scheduler_->statistics().queued_requests, 0);
+  EXPECT_NE(Submit(four), nullptr);
+  Finish();
 }
 
 // `count` tokens between 10 and 19, in the order that `first` says, then the end: token 3, or
