@@ -38,6 +38,10 @@ Result<std::unique_ptr<Scheduler>> Scheduler::Create(Engine& engine, SchedulerOp
         options.max_queued_requests, options.max_queued_prompt_tokens, options.max_running,
         options.unread_tokens);
   }
+  if (!positive(options.least_prompt_tokens)) {
+    return UsageError("{} tokens of prompts in a step at least: 1 or more are possible",
+                      options.least_prompt_tokens);
+  }
   if (options.max_running > options.max_step_tokens) {
     return UsageError("{} sequences may run, a step has {} tokens at most: raise it",
                       options.max_running, options.max_step_tokens);

@@ -9,8 +9,6 @@
 namespace tutti::scheduler {
 namespace {
 
-// Tokens of prompts in a step, at least: with fewer, a step's own cost would be most of its time.
-constexpr int64_t kLeastPromptTokens = 16;
 // The last token of a prompt gives a generated one, as every later one does.
 double ValueOf(const Share& share) {
   const bool generates = share.tokens == share.sequence->pending();
@@ -77,9 +75,9 @@ const std::vector<Share>& Planner::Plan(double now_s) {
   PlanGeneration();
   const int64_t generating = std::ssize(plan_);
   const double time_s = (generating > 0 ? options_.step_ms : options_.prompt_step_ms) / 1000;
-  tokens_left_ =
-      times_.TokensWithin(time_s, generating + kLeastPromptTokens, options_.max_step_tokens) -
-      generating;
+  tokens_left_ = times_.TokensWithin(time_s, generating + options_.least_prompt_tokens,
+                                     options_.max_step_tokens) -
+                 generating;
   PlanPrompts();
   StartSome();
   TUTTI_CHECK(!plan_.empty() || (running_.empty() && waiting() == 0), "a step without work");

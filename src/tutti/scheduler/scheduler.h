@@ -149,6 +149,9 @@ struct SchedulerOptions {
 
   int32_t max_running = 256;      // sequences that are computed in turns
   int32_t max_step_tokens = 512;  // of one step
+  // Of prompts in a step, whatever it takes: with fewer, a step's own cost would be most of its
+  // time. A mixture of experts reads nearly all of them for a few dozen tokens: it wants more.
+  int32_t least_prompt_tokens = 16;
   // A step's time, by what earlier steps took: while others generate, and when only prompts are
   // computed (it is also how long a cancellation can take).
   double step_ms = 100;

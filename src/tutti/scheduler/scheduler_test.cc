@@ -250,6 +250,15 @@ TEST_F(SchedulerTest, GivesHiddenStatesOfPrompts) {
   EXPECT_EQ(hidden_of(300), first) << "from remembered pages";
 }
 
+TEST_F(SchedulerTest, PromptsGetTheirLeastWhateverItTakes) {
+  Start({.max_running = 8, .least_prompt_tokens = 100, .step_ms = 1, .prompt_step_ms = 1});
+  const auto stream = Submit(Greedy(Text(450), 1));
+  Finish();
+  std::vector<size_t> first;
+  for (const auto& step : sizes_) first.push_back(step.front());
+  EXPECT_EQ(first, (std::vector<size_t>{100, 100, 100, 100, 50}));
+}
+
 TEST_F(SchedulerTest, CancelsOneChoiceOfSeveral) {
   Request request = Greedy(Text(20), 8);
   request.choices = 3;

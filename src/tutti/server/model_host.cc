@@ -37,6 +37,10 @@ Result<std::shared_ptr<ModelHost>> ModelHost::Create(std::string name, HostedMod
   if (!parsed.ok()) return parsed.status().WithContext("the model's chat template");
   host->template_.emplace(std::move(parsed).value());
   options.end_of_generation = host->ends_;
+  // A chunk fills all experts; a sixteenth of it gives each a few tokens.
+  const int32_t chunk = host->model_.engine->prefill_chunk();
+  options.max_step_tokens = std::max(options.max_step_tokens, chunk);
+  options.least_prompt_tokens = std::max(options.least_prompt_tokens, chunk / 16);
   options.draft = host->model_.draft.get();
   TUTTI_ASSIGN_OR_RETURN(host->scheduler_,
                          scheduler::Scheduler::Create(*host->model_.engine, std::move(options)));
