@@ -24,6 +24,8 @@ namespace {
 
 #include "tutti/kernels/strip_avx512_formats-inl.h"
 
+#include "tutti/kernels/strip_avx512_two_blocks-inl.h"
+
 template <typename T>
 TUTTI_INLINE T LoadAs(const std::byte* p) {
   T value;
@@ -145,9 +147,19 @@ void Dot(const DotArgs& args) {
   }
 }
 
+template <DType dtype>
+void DotTwoBlocks(const DotArgs& args) {
+  args.groups % 2 == 0 ? Dot<TwoBlocks<dtype>>(args) : Dot<Unit<dtype>>(args);
+}
+
 }  // namespace
 
-DotFunction DotAvx512(DType dtype) { TUTTI_FOR_EVERY_UNIT(Dot) }
+DotFunction DotAvx512(DType dtype) {
+  if (dtype == DType::kQ4_0) return DotTwoBlocks<DType::kQ4_0>;
+  if (dtype == DType::kIQ4_NL) return DotTwoBlocks<DType::kIQ4_NL>;
+  if (dtype == DType::kMXFP4) return DotTwoBlocks<DType::kMXFP4>;
+  TUTTI_FOR_EVERY_UNIT(Dot)
+}
 
 }  // namespace tutti::kernels
 TUTTI_END_TARGET

@@ -310,17 +310,20 @@ struct Unit<DType::kQ5_1> : UnitOf<BlockQ5_1, 1, StripForm::kUnsigned32, 0> {
   }
 };
 
+// Half of 2^(e - 127): exponent e - 1, except for the two smallest, which are denormal.
+TUTTI_INLINE __m512 HalfOfE8M0(__m512i e) {
+  const __m512i normal = _mm512_slli_epi32(_mm512_sub_epi32(e, _mm512_set1_epi32(1)), 23);
+  const __m512i denormal = _mm512_sllv_epi32(_mm512_set1_epi32(0x00200000), e);
+  const __mmask16 small = _mm512_cmplt_epu32_mask(e, _mm512_set1_epi32(2));
+  return _mm512_castsi512_ps(_mm512_mask_mov_epi32(normal, small, denormal));
+}
+
 template <>
 struct Unit<DType::kMXFP4> : UnitOf<BlockMXFP4, 1, StripForm::kSmallSigned32, 128> {
   template <typename Sink>
   static TUTTI_INLINE void Decode(const StripSource& rows, int64_t u, Sink& out) {
     PutNibbles(Load16(rows, u * kBytes + 1).v, Levels(tensor::kDoubledE2M1), 0, out);
-    // Half of 2^(e - 127): exponent e - 1, except for the two smallest, which are denormal.
-    const __m512i e = _mm512_and_si512(DwordOf(rows, u * kBytes), _mm512_set1_epi32(0xff));
-    const __m512i normal = _mm512_slli_epi32(_mm512_sub_epi32(e, _mm512_set1_epi32(1)), 23);
-    const __m512i denormal = _mm512_sllv_epi32(_mm512_set1_epi32(0x00200000), e);
-    const __mmask16 small = _mm512_cmplt_epu32_mask(e, _mm512_set1_epi32(2));
-    out.Scale(0, _mm512_castsi512_ps(_mm512_mask_mov_epi32(normal, small, denormal)));
+    out.Scale(0, HalfOfE8M0(_mm512_and_si512(DwordOf(rows, u * kBytes), _mm512_set1_epi32(0xff))));
   }
 };
 

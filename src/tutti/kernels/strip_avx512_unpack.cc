@@ -18,6 +18,8 @@ namespace {
 
 #include "tutti/kernels/strip_avx512_formats-inl.h"
 
+#include "tutti/kernels/strip_avx512_two_blocks-inl.h"
+
 template <typename Unit>
 struct StoreSink {
   static constexpr bool kPrefetches = false;
@@ -47,9 +49,22 @@ void Unpack(const StripSource& rows, int64_t first_group, int64_t groups, const 
   }
 }
 
+template <DType dtype>
+void UnpackTwoBlocks(const StripSource& rows, int64_t first_group, int64_t groups,
+                     const StripSlice& out) {
+  const bool even = first_group % 2 == 0 && groups % 2 == 0;
+  even ? Unpack<TwoBlocks<dtype>>(rows, first_group, groups, out)
+       : Unpack<Unit<dtype>>(rows, first_group, groups, out);
+}
+
 }  // namespace
 
-UnpackFunction UnpackAvx512(DType dtype) { TUTTI_FOR_EVERY_UNIT(Unpack) }
+UnpackFunction UnpackAvx512(DType dtype) {
+  if (dtype == DType::kQ4_0) return UnpackTwoBlocks<DType::kQ4_0>;
+  if (dtype == DType::kIQ4_NL) return UnpackTwoBlocks<DType::kIQ4_NL>;
+  if (dtype == DType::kMXFP4) return UnpackTwoBlocks<DType::kMXFP4>;
+  TUTTI_FOR_EVERY_UNIT(Unpack)
+}
 
 }  // namespace tutti::kernels
 TUTTI_END_TARGET
