@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "tutti/server/chat_render.h"
+
 namespace tutti::server {
 namespace {
 
@@ -67,9 +69,7 @@ text::Conversation ModelHost::Complete(text::Conversation conversation) const {
 
 Result<text::RenderResult> ModelHost::Render(const text::Conversation& conversation,
                                              bool goes_on) const {
-  const text::Conversation complete = Complete(conversation);
-  return goes_on ? text::RenderContinued(*template_, complete, text::LocalTime())
-                 : text::Render(*template_, complete, text::LocalTime());
+  return RenderForgiving(*template_, Complete(conversation), goes_on, text::LocalTime());
 }
 
 Result<ConversationPrompt> ModelHost::Prompt(const text::Conversation& conversation,
