@@ -87,6 +87,7 @@ Admission FrontDoor::Admit(HttpRequest& request) const {
     if (!match.allowed.empty()) admission.headers.push_back({"allow", Joined(match.allowed)});
     return admission;
   }
+  if (IsAnthropic(request.path)) admission.headers.push_back({"request-id", request.id});
   request.route = match.route;
   request.parameters = std::move(match.parameters);
   admission.body_limit_bytes = match.route->body_limit_bytes;

@@ -91,7 +91,9 @@ TEST_F(FrontDoorTest, AnswersInTheShapeOfTheApi) {
   const KeyRing keys({MakeApiKey("ci", "abc")});
   const FrontDoor door = Door(&keys);
   HttpRequest messages = Request("POST", "/v1/messages");
+  messages.id = "req_1";
   const Admission refused = door.Admit(messages);
+  EXPECT_EQ(HeaderOf(refused, "request-id"), "req_1");
   EXPECT_EQ(refused.answer->body, "anthropic: authentication_error");
   EXPECT_EQ(HeaderOf(refused, "www-authenticate"), "Bearer");
   HttpRequest chat = Request("POST", "/v1/chat/completions");

@@ -37,6 +37,7 @@ struct HttpConnection::Request {
   size_t body_limit = 0;
   size_t counted_bytes = 0;  // of the body, in HttpCounters::body_bytes
   std::string id;
+  TimePoint dispatched;
   std::vector<Header> headers;           // of the response, from admission
   std::shared_ptr<ResponseQueue> queue;  // shared with whoever answers
   bool head_sent = false;
@@ -220,6 +221,7 @@ void HttpConnection::Dispatch() {
   state_ = State::kAnswer;
   ended_ = false;
   deadline_ = kNever;
+  request_->dispatched = now_;
   request_->queue = std::make_shared<ResponseQueue>(std::move(request_->head.request),
                                                     environment_.options.buffer_bytes,
                                                     environment_.make_wake(number_));
@@ -277,6 +279,9 @@ void HttpConnection::TakeOutput() {
     framing.date = environment_.date;
     std::move(output.more_headers.begin(), output.more_headers.end(),
               std::back_inserter(request_->headers));
+    const auto waited =
+        std::chrono::duration_cast<std::chrono::milliseconds>(now_ - request_->dispatched);
+    request_->headers.push_back({"openai-processing-ms", fmt::format("{}", waited.count())});
     AppendHead(*output.head, request_->headers, framing, &output_);
     request_->has_answer_body = !framing.head_only && HasBody(output.head->status);
     request_->chunked_answer = IsChunked(output.head->status, framing);

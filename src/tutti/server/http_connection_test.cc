@@ -135,6 +135,7 @@ TEST_F(HttpConnectionTest, KeepsAnIdleConnectionFor75SecondsAndThenWaits15ForAHe
   Pass(std::chrono::hours(1));  // an answer may take its time
   exchanges_.front()->Respond({});
   Run();
+  EXPECT_THAT(wire_.to_client, HasSubstr("openai-processing-ms: 3600000\r\n"));
   EXPECT_THAT(wire_.to_client, HasSubstr("keep-alive: timeout=75\r\n"));
   Pass(seconds(74));
   EXPECT_FALSE(connection_->closed());
