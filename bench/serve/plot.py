@@ -16,7 +16,7 @@ text{font:12px system-ui,-apple-system,"Segoe UI","DejaVu Sans",sans-serif;fill:
 
 def nice_ceiling(value: float) -> float:
     power = 10 ** math.floor(math.log10(value)) if value > 0 else 1
-    return next(m * power for m in (1, 1.5, 2, 3, 4, 5, 8, 10) if m * power >= value * 0.999)
+    return next(m * power for m in (1, 1.2, 1.6, 2, 3, 4, 6, 8, 10) if m * power >= value * 0.999)
 
 
 def number(value: float) -> str:
