@@ -54,7 +54,7 @@ function show() {
   const now = answers.at(-1);
   if (!now) return;
   const up = now.uptime_s;
-  const upText = up < 5400 ? `${Math.floor(up / 60)} min` : up < 172800 ? `${(up / 3600).toFixed(1)} h` : `${Math.floor(up / 86400)} days`;
+  const upText = up < 120 ? `${Math.floor(up)} s` : up < 5400 ? `${Math.floor(up / 60)} min` : up < 172800 ? `${(up / 3600).toFixed(1)} h` : `${Math.floor(up / 86400)} days`;
   byId('about').textContent = `${now.models.join(', ') || 'no model'} · up ${upText} · ${whole.format(now.requests_total)} requests`;
   showFigures();
   for (const chart of charts) chart.update(samples, span, now.time_s);
