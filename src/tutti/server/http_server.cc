@@ -362,7 +362,7 @@ class HttpServer::Impl {
       });
       // Workers are told after the acceptors are closed, so nothing is added any more.
       for (const auto& worker : workers_) {
-        asio::post(worker->context(), [this, worker] { worker->Drain(); });
+        asio::post(worker->context(), [to = worker.get()] { to->Drain(); });
       }
     });
   }
@@ -371,7 +371,8 @@ class HttpServer::Impl {
     asio::post(workers_[0]->context(), [this] {
       for (Acceptor& acceptor : acceptors_) Close(&acceptor);
       for (const auto& worker : workers_) {
-        asio::post(worker->context(), [worker] { worker->Stop(); });
+        // A pointer: a worker that has ended would keep itself alive in its own queue.
+        asio::post(worker->context(), [to = worker.get()] { to->Stop(); });
       }
     });
   }
