@@ -38,6 +38,14 @@ std::array<Fields<RequestDraft>, 4> AllFields() {
 void Finish(RequestReader& reader, RequestDraft& draft) {
   if (!reader.ok()) return;
   const GenerationRequest& request = draft.request;
+  constexpr size_t kMaxAnswers = 2048;
+  const size_t answers = request.prompts.size() * static_cast<size_t>(request.choices);
+  if (answers > kMaxAnswers) {
+    return reader.FailAt(
+        "n", fmt::format("is {} for {} prompts, which makes {} answers, at most {} "
+                         "are possible: send fewer prompts at once",
+                         request.choices, request.prompts.size(), answers, kMaxAnswers));
+  }
   if (draft.best_of > 0 && draft.best_of != request.choices) {
     return reader.FailAt(
         "best_of", fmt::format("is {}, it must be n, which is {}", draft.best_of, request.choices));

@@ -48,6 +48,15 @@ TEST(OpenaiCompletions, RefusalsNameTheField) {
   }
 }
 
+TEST(OpenaiCompletions, AnswersAreLimited) {
+  std::string prompts = "\"a\"";
+  for (int i = 1; i < 257; ++i) prompts += ",\"a\"";
+  EXPECT_TRUE(ParseOpenaiCompletions("{\"prompt\":[" + prompts + "],\"n\":7}", {}).ok());
+  const auto refused = ParseOpenaiCompletions("{\"prompt\":[" + prompts + "],\"n\":8}", {});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().param, "n");
+}
+
 AnswerEvent TextEvent(int32_t choice, std::string text) {
   AnswerEvent event;
   event.choice = choice;
