@@ -292,12 +292,18 @@ Result<std::vector<tcp::endpoint>> Resolve(const HttpOptions& options) {
   return endpoints;
 }
 
-// The connections that the limit on open files leaves room for.
+// The connections that the limit on open files leaves room for, after it was raised as far as the
+// system lets a process raise it.
 int PossibleConnections(int wanted) {
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return wanted;
-  const auto files = static_cast<int>(std::min<rlim_t>(limit.rlim_cur, 1 << 30));
-  return std::clamp(files - kReservedFiles, 1, wanted);
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
+  const auto needed = static_cast<rlim_t>(wanted) + kReservedFiles;
+  if (limit.rlim_cur < needed) {
+    const rlimit raised{std::min(limit.rlim_max, needed), limit.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
+  }
+  if (limit.rlim_cur >= needed) return wanted;
+  return std::max(1, static_cast<int>(limit.rlim_cur) - kReservedFiles);
 }
 
 }  // namespace

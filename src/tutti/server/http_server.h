@@ -4,7 +4,8 @@
 //   server->Run();  // returns after Drain() or Stop()
 //
 // Each of `options.threads` threads owns its connections; a handler that blocks stops those of one
-// thread. SIGPIPE never comes from here.
+// thread. SIGPIPE never comes from here. The process's limit on open files is raised to what
+// HttpOptions::connections needs, as far as the system allows.
 //
 // Threads: Run by one; everything else by any. Errors: kIo where an address cannot be bound, kUsage
 // where options do not fit together.

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -379,6 +380,24 @@ TEST(HttpServerTest, LimitsConnectionsOfAnAddress) {
   EXPECT_EQ(server.Count(HttpEvent::kTooManyOfAddress), 1);
   first.Send("GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
   first.ReadAll();
+}
+
+TEST(HttpServerTest, RaisesTheLimitOnOpenFilesToWhatItNeeds) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  if (before.rlim_max < 500) GTEST_SKIP() << "at most " << before.rlim_max << " files";
+  const rlimit low{100, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
+  HttpOptions options;
+  options.connections = 300;
+  {
+    const TestServer server(options);
+    rlimit now{};
+    getrlimit(RLIMIT_NOFILE, &now);
+    EXPECT_GT(now.rlim_cur, 300);
+    EXPECT_LE(now.rlim_cur, 500);
+  }
+  setrlimit(RLIMIT_NOFILE, &before);
 }
 
 TEST(HttpServerTest, DrainsWhatIsUnderWay) {
