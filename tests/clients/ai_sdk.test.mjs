@@ -4,7 +4,7 @@ import {APICallError, embedMany, generateText, jsonSchema, Output, streamText, t
 import {createOpenAICompatible} from '@ai-sdk/openai-compatible';
 import {createOpenAI} from '@ai-sdk/openai';
 import {createAnthropic} from '@ai-sdk/anthropic';
-import {assertIdleSoon, assertObeysSchema, EMBEDDINGS, SCHEMA, useServer} from './common.mjs';
+import {assertIdleSoon, assertObeysSchema, SCHEMA, useServer} from './common.mjs';
 
 const server = useServer();
 const compatible = () => createOpenAICompatible(
@@ -76,7 +76,7 @@ for (const name of ['compatible', 'openai chat', 'openai responses']) {
   });
 }
 
-test('embeddings', {todo: EMBEDDINGS}, async () => {
+test('embeddings', async () => {
   const values = ['Once upon a time', 'The king'];
   const one = await embedMany({model: compatible().embeddingModel(server.model), values});
   const two = await embedMany({model: openai().embedding(server.model), values});

@@ -23,9 +23,6 @@ export function useServer() {
   return server;
 }
 
-// Until the server has the route.
-export const EMBEDDINGS = 'no /v1/embeddings yet';
-
 export const SCHEMA = {
   type: 'object',
   properties: {city: {type: 'string', enum: ['Oz', 'Rome']}, dry: {type: 'boolean'}},

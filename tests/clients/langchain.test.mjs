@@ -2,7 +2,7 @@ import {test} from 'node:test';
 import assert from 'node:assert/strict';
 import {ChatOpenAI, OpenAI, OpenAIEmbeddings} from '@langchain/openai';
 import {AIMessage, HumanMessage, ToolMessage} from '@langchain/core/messages';
-import {assertIdleSoon, assertObeysSchema, EMBEDDINGS, SCHEMA, useServer} from './common.mjs';
+import {assertIdleSoon, assertObeysSchema, SCHEMA, useServer} from './common.mjs';
 
 const server = useServer();
 const fields = (more) => ({
@@ -47,7 +47,7 @@ test('completions', async () => {
   assert.ok(text.length > 0);
 });
 
-test('embeddings', {todo: EMBEDDINGS}, async () => {
+test('embeddings', async () => {
   const vectors = await new OpenAIEmbeddings(fields()).embedDocuments(['Once upon a time', 'The king']);
   assert.equal(vectors.length, 2);
   assert.ok(vectors[0].length > 1);
