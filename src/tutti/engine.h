@@ -46,6 +46,11 @@ struct EngineOptions {
   std::optional<KvType> kv_type = {};
   // Tokens computed at once, at most; 0: chosen for the model.
   int32_t prefill_chunk = 0;
+  // A folder for remembered pages that memory has no room for, and for those of the next run: a
+  // file for each model, of so many bytes at most. Empty: none. Where it cannot be used the engine
+  // does without, and DiskUse::error says why.
+  std::filesystem::path prefix_disk = {};
+  int64_t prefix_disk_bytes = 0;
 };
 
 // What the model costs, for people who plan and for benchmarks that print their distance to a
@@ -105,6 +110,17 @@ struct PageUse {
 };
 
 // kHidden: instead of logits the last token's hidden state, behind the model's last norm.
+// Remembered pages on disk.
+struct DiskUse {
+  int64_t pages = 0;
+  int64_t bytes = 0;
+  // Since the start.
+  int64_t hits = 0;     // pages that were read
+  int64_t written = 0;  // ... written
+  int64_t dropped = 0;  // ... not written because the disk was too slow
+  std::string error;    // not empty: why the disk is not used, or not any more
+};
+
 enum class LogitsWanted : uint8_t { kNone, kLast, kAll, kHidden };
 
 // Tokens that join one sequence in this step.
@@ -171,6 +187,7 @@ class Engine {
   // write to is copied when the first of them does. kResource where there are too many.
   virtual Result<SequenceId> Fork(SequenceId id) = 0;
   virtual PageUse pages() const = 0;
+  virtual DiskUse disk() const { return {}; }
   // Of those available, how many `tokens` more would take.
   virtual int64_t PagesMissing(SequenceId id, int32_t tokens) const = 0;
 

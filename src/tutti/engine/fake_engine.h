@@ -55,6 +55,10 @@ class FakeEngine final : public Engine {
   std::function<Status(const Batch&)> before_forward;
 
   VocabSpec& mutable_vocab() { return vocab_; }
+  void KeepOnDisk(std::unique_ptr<memory::PrefixDisk> disk) {
+    sequences_->KeepOnDisk(std::move(disk));
+  }
+  int64_t page_bytes() const { return pool_->page_bytes(); }
   size_t sequences() const { return sequences_->ids().size(); }
 
   const ModelSpec& spec() const override { return spec_; }
@@ -73,6 +77,7 @@ class FakeEngine final : public Engine {
   }
   Result<SequenceId> Fork(SequenceId id) override { return sequences_->Fork(id); }
   PageUse pages() const override { return sequences_->pages(); }
+  DiskUse disk() const override { return sequences_->disk(); }
   int64_t PagesMissing(SequenceId id, int32_t tokens) const override {
     return sequences_->PagesMissing(id, tokens);
   }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <set>
 
+#include "tutti/engine/fingerprint.h"
 #include "tutti/engine/memory_plan.h"
 #include "tutti/format/gguf_reader.h"
 #include "tutti/kernels/attention.h"
@@ -91,6 +92,7 @@ Result<std::unique_ptr<Engine>> ModelEngine::Create(format::Checkpoint checkpoin
   engine->prefill_chunk_ =
       options.prefill_chunk > 0 ? options.prefill_chunk : PrefillChunk(engine->spec_);
   TUTTI_RETURN_IF_ERROR(engine->ReserveMemory(options, topology));
+  engine->OpenPrefixDisk(options);
   const int threads = options.threads > 0 ? options.threads : os::DefaultThreads(topology);
   TUTTI_ASSIGN_OR_RETURN(engine->pool_, os::ThreadPool::Create(os::MakeTeam(topology, threads)));
   if (engine->pool_->team().nodes.size() > 1) {
@@ -132,6 +134,28 @@ Status ModelEngine::ReserveMemory(const EngineOptions& options, const os::Topolo
   TUTTI_ASSIGN_OR_RETURN(kv_pool_, memory::KvPool::Create(per_token, plan.kv_budget_bytes));
   sequences_ = std::make_unique<Sequences>(*kv_pool_);
   return Status();
+}
+
+void ModelEngine::OpenPrefixDisk(const EngineOptions& options) {
+  if (options.prefix_disk.empty()) return;
+  const uint64_t fingerprint = Fingerprint(checkpoint_, kv_type_, options.exact);
+  std::error_code error;  // Open says what is wrong
+  std::filesystem::create_directories(options.prefix_disk, error);
+  auto disk = memory::PrefixDisk::Open(
+      options.prefix_disk / fmt::format("{:016x}.pages", fingerprint),
+      {.fingerprint = fingerprint, .page_bytes = static_cast<uint64_t>(kv_pool_->page_bytes())},
+      options.prefix_disk_bytes);
+  if (disk.ok()) {
+    sequences_->KeepOnDisk(std::move(disk).value());
+  } else {
+    disk_error_ = disk.status().message() + "; prefixes are not kept on disk";
+  }
+}
+
+DiskUse ModelEngine::disk() const {
+  DiskUse use = sequences_->disk();
+  if (!disk_error_.empty()) use.error = disk_error_;
+  return use;
 }
 
 EngineCosts ModelEngine::costs() const {

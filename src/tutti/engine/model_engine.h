@@ -48,6 +48,7 @@ class ModelEngine : public Engine {
   }
   Result<SequenceId> Fork(SequenceId id) override { return sequences_->Fork(id); }
   PageUse pages() const override { return sequences_->pages(); }
+  DiskUse disk() const override;
   int64_t PagesMissing(SequenceId id, int32_t tokens) const override {
     return sequences_->PagesMissing(id, tokens);
   }
@@ -70,6 +71,7 @@ class ModelEngine : public Engine {
 
   Status LoadModel(int64_t available_bytes);
   Status ReserveMemory(const EngineOptions& options, const os::Topology& topology);
+  void OpenPrefixDisk(const EngineOptions& options);
   Status CheckEntry(const BatchEntry& entry) const;
   Status CheckBatch(const Batch& batch) const;
   Status CheckRoom(const Batch& batch) const;
@@ -87,6 +89,7 @@ class ModelEngine : public Engine {
   std::unique_ptr<memory::KvPool> kv_pool_;
   std::unique_ptr<model::Transformer> transformer_;
   std::unique_ptr<Sequences> sequences_;
+  std::string disk_error_;                     // of opening it
   std::unique_ptr<kernels::Profile> profile_;  // null: none is wanted
   uint64_t profile_runs_ = 0;                  // of the pool, at its start
   int64_t profile_steps_ = 0;

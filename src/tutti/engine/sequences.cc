@@ -12,6 +12,9 @@ using memory::kPageTokens;
 using memory::PrefixTree;
 
 constexpr size_t kMaxSequences = 1 << 16;
+// Read from the disk in one call of Recall: some tens of milliseconds. The rest is found by the
+// next call.
+constexpr int64_t kReadBytes = int64_t{32} << 20;
 
 }  // namespace
 
@@ -138,7 +141,14 @@ int32_t Sequences::Recall(SequenceId id, TenantId tenant, std::span<const TokenI
     reached += count;
     rest = rest.subspan(static_cast<size_t>(count));
   };
-  while (PrefixTree::Node* page = PrefixTree::FindPage(*sequence.node, rest)) {
+  int64_t to_read = kReadBytes;
+  while (true) {
+    PrefixTree::Node* page = PrefixTree::FindPage(*sequence.node, rest);
+    if (page == nullptr && to_read > 0) {
+      page = Load(*sequence.node, rest);
+      to_read -= pool_.page_bytes();
+    }
+    if (page == nullptr) break;
     adopt(*page, kPageTokens);
     sequence.node = page;
   }
@@ -154,6 +164,78 @@ int32_t Sequences::Recall(SequenceId id, TenantId tenant, std::span<const TokenI
   tree_.Use(*sequence.node);
   sequence.tokens.insert(sequence.tokens.end(), tokens.begin(), tokens.begin() + reached - length);
   return reached - length;
+}
+
+Sequences::~Sequences() {
+  if (disk_ == nullptr) return;
+  std::vector<PrefixTree::Node*> nodes = tree_.Newest(static_cast<size_t>(disk_->slots()));
+  std::reverse(nodes.begin(), nodes.end());
+  for (PrefixTree::Node* node : nodes) Store(*node, true);
+}
+
+void Sequences::KeepOnDisk(std::unique_ptr<memory::PrefixDisk> disk) {
+  disk_ = std::move(disk);
+  tree_.before_eviction = [this](PrefixTree::Node& node) { Store(node, false); };
+}
+
+DiskUse Sequences::disk() const {
+  if (disk_ == nullptr) return {};
+  const memory::PrefixDisk::Use use = disk_->use();
+  return {.pages = use.pages,
+          .bytes = use.bytes,
+          .hits = use.hits,
+          .written = use.written,
+          .dropped = use.dropped,
+          .error = use.error};
+}
+
+memory::PrefixDisk::Id Sequences::PlaceOnDisk(PrefixTree::Node& node) const {
+  // Up to a page whose place is known, and down from there.
+  std::vector<PrefixTree::Node*> way;
+  PrefixTree::Node* at = &node;
+  for (; at->parent != nullptr && !disk_->Contains(at->stored); at = at->parent) way.push_back(at);
+  memory::PrefixDisk::Id id = at->parent == nullptr ? 0 : at->stored;
+  for (size_t i = way.size(); i-- > 0;) {
+    id = disk_->Find(node.root->tenant, id, way[i]->tokens);
+    if (id == 0) return 0;
+    way[i]->stored = id;
+  }
+  return id;
+}
+
+PrefixTree::Node* Sequences::Load(PrefixTree::Node& node, std::span<const TokenId> tokens) {
+  if (disk_ == nullptr || std::ssize(tokens) < kPageTokens) return nullptr;
+  tokens = tokens.first(kPageTokens);
+  const auto find = [&]() -> memory::PrefixDisk::Id {
+    const memory::PrefixDisk::Id before = PlaceOnDisk(node);
+    if (before == 0 && node.parent != nullptr) return 0;
+    return disk_->Find(node.root->tenant, before, tokens);
+  };
+  if (find() == 0 || !tree_.Evict(1)) return nullptr;
+  // Eviction may have taken its place.
+  const memory::PrefixDisk::Id id = find();
+  const memory::PagePin page = pool_.Take();
+  if (id == 0 || !disk_->Read(id, {page.data(), static_cast<size_t>(pool_.page_bytes())})) {
+    return nullptr;
+  }
+  PrefixTree::Node* child = tree_.Insert(node, tokens, page);
+  child->stored = id;
+  return child;
+}
+
+void Sequences::Store(PrefixTree::Node& node, bool wait) {
+  if (std::ssize(node.tokens) != kPageTokens) return;
+  std::vector<PrefixTree::Node*> way;
+  PrefixTree::Node* at = &node;
+  for (; at->parent != nullptr && !disk_->Contains(at->stored); at = at->parent) way.push_back(at);
+  memory::PrefixDisk::Id id = at->parent == nullptr ? 0 : at->stored;
+  for (size_t i = way.size(); i-- > 0;) {
+    PrefixTree::Node& page = *way[i];
+    id = disk_->Write(page.root->tenant, id, page.tokens,
+                      {page.page.data(), static_cast<size_t>(pool_.page_bytes())}, wait);
+    if (id == 0) return;
+    page.stored = id;
+  }
 }
 
 PageUse Sequences::pages() const {

@@ -8,6 +8,7 @@
 // too many sequences; unknown ids are bugs.
 #pragma once
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "tutti/engine.h"
 #include "tutti/memory/kv_pool.h"
 #include "tutti/memory/page_table.h"
+#include "tutti/memory/prefix_disk.h"
 #include "tutti/memory/prefix_tree.h"
 
 namespace tutti::engine {
@@ -26,6 +28,11 @@ class Sequences {
   explicit Sequences(memory::KvPool& pool) : pool_(pool), tree_(pool) {}
   Sequences(const Sequences&) = delete;
   Sequences& operator=(const Sequences&) = delete;
+  ~Sequences();  // writes what is remembered to the disk, where there is one
+
+  // From now on what memory forgets goes there, and Recall finds it.
+  void KeepOnDisk(std::unique_ptr<memory::PrefixDisk> disk);
+  DiskUse disk() const;
 
   // As in engine.h.
   Result<SequenceId> New();
@@ -69,11 +76,19 @@ class Sequences {
   static int32_t CertainLength(const Sequence& sequence);
   void ShareFullPages(Sequence& sequence);
   void ShareLastPage(Sequence& sequence);
+  // The page in memory with the next tokens, read from the disk; null where it is not there, or
+  // there is no room.
+  memory::PrefixTree::Node* Load(memory::PrefixTree::Node& node, std::span<const TokenId> tokens);
+  // Where the node is on the disk; 0: nowhere.
+  memory::PrefixDisk::Id PlaceOnDisk(memory::PrefixTree::Node& node) const;
+  // Puts it there, and all before it.
+  void Store(memory::PrefixTree::Node& node, bool wait);
   void Unshare(Sequence& sequence);
   std::string CheckSequence(const Sequence& sequence) const;
 
   memory::KvPool& pool_;
   memory::PrefixTree tree_;
+  std::unique_ptr<memory::PrefixDisk> disk_;  // null: none
   std::map<SequenceId, Sequence> all_;
   SequenceId next_ = 0;
 };

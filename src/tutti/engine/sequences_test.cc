@@ -1,6 +1,9 @@
 #include "tutti/engine/sequences.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
 
 #include "tutti/base/rng.h"
 #include "tutti/engine/fake_engine.h"
@@ -277,6 +280,102 @@ TEST_F(SequencesTest, RandomUseGivesRightAnswers) {
     EXPECT_EQ(engine.pages().available(), 12) << "seed " << seed;
     EXPECT_EQ(engine.CheckIntegrity(), "") << "seed " << seed;
   }
+}
+
+class DiskTest : public ::testing::Test {
+ protected:
+  void SetUp() override { std::filesystem::remove(path_); }
+  void TearDown() override { std::filesystem::remove(path_); }
+
+  // An engine on few pages, with the disk of the one before, which ends first.
+  void Start(int64_t pages, int64_t disk_bytes = 1 << 20) {
+    engine_.reset();
+    engine_ = std::make_unique<FakeEngine>(50, 16 * kPage, pages);
+    auto disk = memory::PrefixDisk::Open(
+        path_, {.fingerprint = 1, .page_bytes = static_cast<uint64_t>(engine_->page_bytes())},
+        disk_bytes);
+    ASSERT_TRUE(disk.ok()) << disk.status().message();
+    engine_->KeepOnDisk(std::move(disk).value());
+  }
+  // Computes what is not found, and ends; how much was found.
+  int32_t Run(const TokenIds& text, TenantId tenant = kTenant) {
+    const SequenceId id = engine_->NewSequence().value();
+    const int32_t found = engine_->Recall(id, tenant, std::span(text).first(text.size() - 1));
+    const auto rest = std::span(text).subspan(static_cast<size_t>(found));
+    const auto result = engine_->Forward({{{.sequence = id, .tokens = rest}}});
+    EXPECT_TRUE(result.ok()) << result.status().message();
+    EXPECT_EQ(engine_->CheckIntegrity(), "");
+    const int64_t best =
+        std::max_element(result->logits.begin(), result->logits.end()) - result->logits.begin();
+    EXPECT_EQ(best, engine_->Next(text));
+    engine_->EndSequence(id);
+    EXPECT_EQ(engine_->CheckIntegrity(), "");
+    return found;
+  }
+
+  const std::filesystem::path path_ = std::filesystem::path(::testing::TempDir()) /
+                                      fmt::format("tutti_sequences_disk_{}", ::getpid());
+  std::unique_ptr<FakeEngine> engine_;
+};
+
+TEST_F(DiskTest, WhatMemoryForgetsIsFoundAgain) {
+  Start(8);
+  const TokenIds first = Text(6 * kPage + 5);
+  EXPECT_EQ(Run(first), 0);
+  EXPECT_EQ(Run(Text(7 * kPage, 3)), 0);
+  EXPECT_GT(engine_->pages().evicted, 4);
+  EXPECT_EQ(Run(first), 6 * kPage) << "full pages are kept";
+  EXPECT_GT(engine_->disk().hits, 4);
+  EXPECT_EQ(engine_->disk().error, "");
+  EXPECT_EQ(Run(first, TenantId{8}), 0) << "another tenant's";
+}
+
+TEST_F(DiskTest, WhatMemoryHeldIsFoundAfterARestart) {
+  Start(40);
+  const TokenIds text = Text(6 * kPage + 5);
+  TokenIds other = text;
+  other[3 * kPage] = 49;
+  Run(text);
+  Run(other);
+  Run(Text(2 * kPage), TenantId{8});
+  Start(40);
+  EXPECT_EQ(engine_->disk().pages, 6 + 3 + 2);
+  EXPECT_EQ(Run(text, TenantId{8}), 2 * kPage);
+  EXPECT_EQ(Run(text, TenantId{9}), 0);
+  EXPECT_EQ(Run(other), 6 * kPage);
+  EXPECT_EQ(Run(text), 6 * kPage);
+  EXPECT_EQ(engine_->disk().hits, 2 + 6 + 3);
+}
+
+TEST_F(DiskTest, FewSlotsKeepTheLatest) {
+  Start(40, 4096 * 5);
+  Run(Text(4 * kPage + 1, 3));
+  Run(Text(4 * kPage + 1));
+  Start(40, 4096 * 5);
+  EXPECT_EQ(engine_->disk().pages, 4);
+  EXPECT_EQ(Run(Text(4 * kPage + 1, 3)), 0);
+  EXPECT_EQ(Run(Text(4 * kPage + 1)), 4 * kPage);
+}
+
+// Texts that grow from each other, of two tenants, on little memory and a small disk, with
+// restarts; the fake engine's answers tell whether a page is the wrong one.
+TEST_F(DiskTest, RandomTextsAreNeverMistaken) {
+  Rng rng(23);
+  Start(10, 4096 * 20);
+  int32_t found = 0;
+  for (int round = 0; round < 400; ++round) {
+    if (rng.NextU64() % 40 == 0) {
+      Start(8 + static_cast<int64_t>(rng.NextU64() % 8),
+            4096 * (10 + static_cast<int64_t>(rng.NextU64() % 20)));
+    }
+    TokenIds text = Text(1 + static_cast<int32_t>(rng.NextU64() % (7 * kPage)));
+    for (int i = 0; i < 2; ++i) {
+      const size_t page = rng.NextU64() % 8;
+      if (page * kPage < text.size()) text[page * kPage] = static_cast<TokenId>(rng.NextU64() % 3);
+    }
+    found += Run(text, TenantId{rng.NextU64() % 2});
+  }
+  EXPECT_GT(found, 400 * kPage / 2);
 }
 
 }  // namespace

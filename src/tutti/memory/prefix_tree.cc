@@ -73,6 +73,7 @@ PrefixTree::Node* PrefixTree::Insert(Node& node, Tokens tokens, const PagePin& p
                     .depth = node.depth + 1,
                     .children = {},
                     .self = {},
+                    .stored = 0,
                     .used = ++inserted_,
                     .nodes = {}});
   Node& child = nodes.front();
@@ -99,6 +100,19 @@ void PrefixTree::Remove(Node& node) {
   pool_.SetDispensable(node.page, false);
   root->nodes.erase(node.self);
   if (root->users == 0 && root->children.empty()) roots_.erase(root->tenant);
+}
+
+std::vector<PrefixTree::Node*> PrefixTree::Newest(size_t most) {
+  std::vector<Node*> pages;
+  for (auto& [tenant, root] : roots_) {
+    for (Node& node : root.nodes) {
+      if (std::ssize(node.tokens) == kPageTokens) pages.push_back(&node);
+    }
+  }
+  std::stable_sort(pages.begin(), pages.end(),
+                   [](const Node* a, const Node* b) { return a->used > b->used; });
+  pages.resize(std::min(pages.size(), most));
+  return pages;
 }
 
 int64_t PrefixTree::size() const {

@@ -51,6 +51,7 @@ class PrefixTree {
     int32_t depth = 0;       // pages on the way to it, itself included
     Children children;
     std::list<Node>::iterator self;  // not of a root
+    uint64_t stored = 0;             // whoever owns the tree may note a place elsewhere; 0: none
     int64_t used = 0;                // the last time, in pages that were inserted since the start
     // Of a root.
     uint64_t tenant = 0;
@@ -88,6 +89,8 @@ class PrefixTree {
   // Called with every node that Evict is about to forget.
   std::function<void(Node&)> before_eviction;
   int64_t evicted() const { return evicted_; }
+  // The full pages that were used last, at most so many, the latest in front.
+  std::vector<Node*> Newest(size_t most);
   int64_t size() const;
 
   // Adds the tree's pins to counts by page.

@@ -371,6 +371,7 @@ void Loop::UpdateStatistics() {
   Statistics now{.waiting = planner_.waiting(),
                  .running = std::ssize(planner_.running()),
                  .pages = engine_.pages(),
+                 .disk = engine_.disk(),
                  .finished = finished_,
                  .usage = total_,
                  .preemptions = planner_.preemptions(),

@@ -169,6 +169,7 @@ struct Statistics {
   int64_t waiting = 0;  // sequences without memory, queued ones and those that gave it back
   int64_t running = 0;
   PageUse pages;
+  DiskUse disk;
 
   // Since the start.
   int64_t submitted = 0;

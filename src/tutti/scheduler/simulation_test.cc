@@ -5,8 +5,10 @@
 //
 // TUTTI_SEEDS=100000 runs more seeds, TUTTI_SEED=123 begins with that one.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 
 #include "tutti/base/rng.h"
@@ -58,6 +60,7 @@ class World {
     if (Chance(2)) options_.end_of_generation = {Token()};
     fails_ = Chance(10);
     MakeDrafts();
+    if (seed % 8 == 1) KeepOnDisk();
     // From steps whose time is all their own to steps that pay for each token.
     const double token_s = Chance(2) ? 0.0001 : Chance(2) ? 0.00001 : 0.0005;
     engine_->before_forward = [this, token_s](const Batch& batch) {
@@ -107,6 +110,18 @@ class World {
     TokenIds tokens;
     while (tokens.size() < size) tokens.push_back(Token());
     return tokens;
+  }
+
+  // What memory forgets is found again.
+  void KeepOnDisk() {
+    const auto path = std::filesystem::path(::testing::TempDir()) /
+                      fmt::format("tutti_simulation_{}", ::getpid());
+    auto disk = memory::PrefixDisk::Open(
+        path, {.fingerprint = 1, .page_bytes = static_cast<uint64_t>(engine_->page_bytes())},
+        4096 * static_cast<int64_t>(3 + Random(40)));
+    ASSERT_TRUE(disk.ok()) << disk.status().message();
+    std::filesystem::remove(path);  // it lives on until it is closed
+    engine_->KeepOnDisk(std::move(disk).value());
   }
 
   void MakeDrafts() {
