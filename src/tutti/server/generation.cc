@@ -182,11 +182,12 @@ std::optional<ApiError> Generation::Submit(std::vector<TokenIds> prompts) {
 void Generation::Begin() {
   int64_t prompt_tokens = 0;
   for (const auto& stream : streams_) prompt_tokens += stream->progress().prompt_size;
+  const std::string& model = parts_.request.model;
   const AnswerHead head{.id = parts_.id,
                         .created_s = std::chrono::duration_cast<std::chrono::seconds>(
                                          std::chrono::system_clock::now().time_since_epoch())
                                          .count(),
-                        .model = parts_.request.model,
+                        .model = model.empty() ? parts_.host->name() : model,
                         .prompt_tokens = prompt_tokens};
   std::string bytes = parts_.writer->Begin(head);
   for (size_t i = 0; i < echoes_.size() * static_cast<size_t>(parts_.request.choices); ++i) {
