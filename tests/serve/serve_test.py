@@ -5,16 +5,20 @@ by counts, never by time. figures.py makes the long runs.
   serve_test.py build/dev/bin/tutti [NAME...]
 """
 import asyncio
+import json
+import pathlib
 import random
 import signal
 import subprocess
 import sys
+import tempfile
 import unittest
 
 from server_process import Refused, Server
 from work import abandon, body, once
 
 BINARY = "build/dev/bin/tutti"
+LOAD = str(pathlib.Path(__file__).resolve().parents[2] / "bench" / "serve" / "load.py")
 
 
 class ServeTest(unittest.IsolatedAsyncioTestCase):
@@ -113,6 +117,39 @@ class ServeTest(unittest.IsolatedAsyncioTestCase):
             self.assertEqual(text, alone[i % len(prompts)][0])
             for field in ("prompt_tokens", "completion_tokens", "total_tokens"):
                 self.assertEqual(usage[field], alone[i % len(prompts)][1][field])
+
+    def test_the_load_generator_asks_what_it_says(self):
+        lines = [{"timestamp": 50 * i, "input_length": 1024, "output_length": 10, "hash_ids": [7, i]}
+                 for i in range(4)]
+        with Server(BINARY) as server, tempfile.TemporaryDirectory() as folder:
+            trace, plot = pathlib.Path(folder, "t.jsonl"), pathlib.Path(folder, "p.svg")
+            trace.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+            def load(*options):
+                run = subprocess.run([sys.executable, LOAD, "--url", server.url, "--json", *options],
+                                     capture_output=True, text=True, timeout=300)
+                self.assertEqual(run.returncode, 0, run.stderr)
+                return json.loads(run.stdout)
+
+            loops = load("--users", "1,3", "--requests", "6", "--prompt", "64", "--answer", "8",
+                         "--compare-shared", "48", "--plot", str(plot))
+            self.assertEqual([(r["users"], r["shared"]) for r in loops], [(1, 0), (3, 0), (1, 48), (3, 48)])
+            for r in loops:
+                self.assertEqual((r["requests"], r["errors"]), (6, {}))
+                self.assertAlmostEqual(r["generated_per_s"] * r["seconds"], 48)
+                self.assertAlmostEqual(r["prompt_per_s"] * r["seconds"], 6 * 64)
+            self.assertEqual(loops[0]["cached_share"], 0)
+            self.assertGreater(loops[2]["cached_share"], 0.3)
+            self.assertEqual(plot.read_text().count("<polyline"), 2 * 5)
+            [replay] = load("--trace", str(trace), "--shrink", "10", "--max-prompt", "90")
+            self.assertEqual((replay["requests"], replay["errors"]), (4, {}))
+            self.assertAlmostEqual(replay["prompt_per_s"] * replay["seconds"], 4 * 90)
+            self.assertAlmostEqual(replay["generated_per_s"] * replay["seconds"], 4)
+            self.assertGreater(replay["cached_share"], 0)
+        elsewhere = subprocess.run([sys.executable, LOAD, "--url", "http://192.0.2.1:80"],
+                                   capture_output=True, text=True, timeout=60)
+        self.assertIn("not this machine", elsewhere.stderr)
+        self.assertEqual(elsewhere.returncode, 69)
 
     def test_memory_that_is_not_there_is_refused_with_numbers(self):
         run = subprocess.run([BINARY, "serve", "--port", "0", "--kv-memory", "900000000"],
