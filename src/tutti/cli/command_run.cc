@@ -8,6 +8,7 @@
 #include "tutti/cli/chat.h"
 #include "tutti/cli/command.h"
 #include "tutti/cli/generate.h"
+#include "tutti/cli/grammar_options.h"
 #include "tutti/cli/json_text.h"
 #include "tutti/cli/kernel_report.h"
 #include "tutti/cli/model_loader.h"
@@ -34,6 +35,7 @@ class RunCommand final : public Command {
     model_.DeclareModel(app, false);
     app.add_option("PROMPT", prompt_, "what to answer or continue; else standard input");
     answer_.Declare(app);
+    grammar_.Declare(app);
     ids_given_ = app.add_option("--ids", ids_, "the prompt as token ids: 5,17,3, computed exactly");
     ids_given_->type_name("LIST");
     app.add_flag("--print-ids", print_ids_, "print the new ids instead of the text");
@@ -45,13 +47,12 @@ class RunCommand final : public Command {
     app.add_flag("--fast", fast_, "with --ids: not exact arithmetic but the fast path");
     DeclareJson(app, json_);
     app.add_flag("-v,--verbose", verbose_, "instruction sets and speeds on stderr");
-    app.footer(
-        "A model with a chat template answers, others (and --raw) continue the text.\n"
-        "A single argument with a space in it is a PROMPT for the model inside ('story').");
+    app.footer("A single argument with a space in it is a PROMPT for the model inside ('story').");
   }
 
   Status Run(Console& console) override {
     TUTTI_RETURN_IF_ERROR(CheckArguments());
+    TUTTI_RETURN_IF_ERROR(grammar_.Compile());
     if (prompt_.empty() && ids_given_->count() == 0 && console.stdin_is_terminal()) {
       if (json_ || print_ids_) return UsageError("--json and --print-ids need a PROMPT");
       return RunChat(console, model_, answer_, verbose_);
@@ -68,6 +69,7 @@ class RunCommand final : public Command {
     TUTTI_ASSIGN_OR_RETURN(LoadedModel loaded, LoadModel(model_.model, model_.engine));
     TUTTI_RETURN_IF_ERROR(CheckIds(prompt, loaded.engine->spec()));
     TUTTI_RETURN_IF_ERROR(Prepare(loaded, prompt));
+    TUTTI_ASSIGN_OR_RETURN(answer_.generate.constraint, grammar_.Bind(loaded));
     return Answer(loaded, prompt, console);
   }
 
@@ -203,6 +205,7 @@ class RunCommand final : public Command {
 
   ModelOptions model_;
   AnswerOptions answer_;
+  GrammarOptions grammar_;
   std::string prompt_;
   std::string ids_;
   std::string echo_;  // the text that is continued

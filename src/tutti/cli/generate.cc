@@ -113,11 +113,11 @@ TokenIds Generator::Ends() const {
 
 Result<Generated> Generator::Generate(const TokenIds& prompt, const GenerateOptions& options,
                                       const ShowText& show) {
-  TUTTI_ASSIGN_OR_RETURN(
-      auto answer, engine::Answer::Create(engine_, prompt,
-                                          {.sampling = options.sampling,
-                                           .max_tokens = options.max_tokens,
-                                           .ends = options.ignore_eos ? TokenIds{} : Ends()}));
+  engine::AnswerSpec spec{.sampling = options.sampling,
+                          .max_tokens = options.max_tokens,
+                          .ends = options.ignore_eos ? TokenIds{} : Ends()};
+  if (options.constraint) spec.constraint = options.constraint->Clone();
+  TUTTI_ASSIGN_OR_RETURN(auto answer, engine::Answer::Create(engine_, prompt, std::move(spec)));
   TUTTI_ASSIGN_OR_RETURN(auto stop, text::StopStrings::Create(options.stop));
   Generated generated;
   TextSink sink(tokenizer_, std::move(stop), options.show_special, show, generated.text);

@@ -8,6 +8,7 @@
 // Errors: kResource where the prompt does not fit the context; those of the engine and the sampler.
 #pragma once
 #include <functional>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "tutti/engine/sampler.h"
 #include "tutti/spec/finish_reason.h"
 #include "tutti/spec/sampling_spec.h"
+#include "tutti/spec/token_constraint.h"
 #include "tutti/text/tokenizer.h"
 
 namespace tutti::cli {
@@ -26,6 +28,8 @@ struct GenerateOptions {
   bool ignore_eos = false;        // go on after an end-of-generation token
   std::vector<std::string> stop;  // texts that end the answer; they need a tokenizer
   bool show_special = false;      // control tokens appear in the text
+  // What each answer must obey, cloned for it; null: nothing. Shared with whoever made it.
+  std::shared_ptr<const TokenConstraint> constraint = nullptr;
 };
 
 struct Generated {
