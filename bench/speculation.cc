@@ -1,11 +1,10 @@
-// How much speculation gains: speculation MODEL [TOKENS]
+// How much speculation gains: speculation MODEL
 //
 // One user, greedy, whose prompt is a run of 48 tokens five times over, so that the text repeats
 // itself; without guesses and with them in turns, three times. Prints tokens per second, the
 // guesses and how many came true; ends with 1 where the answers differ.
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 
 #include "tutti/base/rng.h"
@@ -49,11 +48,11 @@ Run Generate(Engine& engine, int32_t tokens, bool speculate, uint64_t tenant) {
 }
 
 int Main(int argc, char** argv) {
-  if (argc < 2) {
-    std::fprintf(stderr, "usage: speculation MODEL [TOKENS]\n");
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: speculation MODEL\n");
     return 64;
   }
-  const int32_t tokens = argc > 2 ? std::atoi(argv[2]) : 200;
+  constexpr int32_t kTokens = 150;
   auto engine = Engine::Load(argv[1], {.context = 512, .kv_tokens = 8192});
   if (!engine.ok()) {
     std::fprintf(stderr, "speculation: %s\n", engine.status().message().c_str());
@@ -61,8 +60,8 @@ int Main(int argc, char** argv) {
   }
   uint64_t tenant = 0;
   for (int turn = 0; turn < 3; ++turn) {
-    const Run without = Generate(**engine, tokens, false, tenant++);
-    const Run with = Generate(**engine, tokens, true, tenant++);
+    const Run without = Generate(**engine, kTokens, false, tenant++);
+    const Run with = Generate(**engine, kTokens, true, tenant++);
     std::printf("%.1f tok/s without, %.1f with: %.2fx, %lld guessed, %lld came true\n",
                 without.tokens_per_s, with.tokens_per_s, with.tokens_per_s / without.tokens_per_s,
                 static_cast<long long>(with.drafts.drafted),
