@@ -64,6 +64,7 @@ class Signals {
     sigemptyset(&set_);
     for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set_, signal);
     pthread_sigmask(SIG_BLOCK, &set_, &before_);
+    std::signal(SIGPIPE, SIG_IGN);  // whoever read our messages is gone: no reason to end
   }
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;

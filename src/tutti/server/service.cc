@@ -92,7 +92,7 @@ void Service::CountTokens(const Request& exchange) {
   static constexpr Dialect kCount = {"/v1/messages/count_tokens", Parse<ParseAnthropicMessages>,
                                      AnthropicErrorBody};
   NameRequestForAnthropic(*exchange);
-  workers_.Post([this, exchange] {
+  intake_.Post([this, exchange] {
     ApiResult<ApiRequest> parsed = kCount.parse(*this, exchange->request(), {});
     if (!parsed.ok()) return Refuse(kCount, exchange, parsed.error());
     auto host = models_.Get(parsed->generation.model);
@@ -166,8 +166,8 @@ void Service::ResponseInput(const Request& exchange) {
 
 void Service::Generate(const Dialect& dialect, const Request& exchange) {
   ++running_;
-  workers_.Post([this, &dialect, exchange] {
-    if (const auto error = RunGeneration(dialect, exchange)) {
+  intake_.Post([this, &dialect, exchange] {
+    if (const auto error = Attempt([&] { return RunGeneration(dialect, exchange); })) {
       Refuse(dialect, exchange, *error);
       --running_;
     }

@@ -79,6 +79,7 @@ class Service {
   int64_t running() const { return running_; }
 
  private:
+  static constexpr int kIntake = 4;
   void Generate(const Dialect& dialect, const Request& exchange);
   std::optional<ApiError> RunGeneration(const Dialect& dialect, const Request& exchange);
   std::optional<ApiError> RunEmbeddings(const Request& exchange);
@@ -103,6 +104,8 @@ class Service {
   mutable std::mutex mutex_;
   // Those that run keep themselves alive here; by an id of their own.
   std::map<uint64_t, std::shared_ptr<Generation>> generations_;
+  // Reads requests, so that big ones do not hold up answers. Last: its tasks use all of the others.
+  Workers intake_{kIntake};
 };
 
 }  // namespace tutti::server

@@ -23,8 +23,8 @@ constexpr Service::Dialect kEmbeddings = Plain("/v1/embeddings");
 
 void Service::Embeddings(const Request& exchange) {
   ++running_;
-  workers_.Post([this, exchange] {
-    if (const auto error = RunEmbeddings(exchange)) {
+  intake_.Post([this, exchange] {
+    if (const auto error = Attempt([&] { return RunEmbeddings(exchange); })) {
       Refuse(kEmbeddings, exchange, *error);
       --running_;
     }
@@ -71,7 +71,7 @@ std::optional<ApiError> Service::RunEmbeddings(const Request& exchange) {
 }
 
 void Service::Tokenize(const Request& exchange) {
-  workers_.Post([this, exchange] {
+  intake_.Post([this, exchange] {
     static constexpr Dialect kRoute = Plain("/tokenize");
     ApiResult<TokenizeRequest> parsed = ParseTokenize(exchange->request().body);
     if (!parsed.ok()) return Refuse(kRoute, exchange, parsed.error());
@@ -95,7 +95,7 @@ void Service::Tokenize(const Request& exchange) {
 }
 
 void Service::Detokenize(const Request& exchange) {
-  workers_.Post([this, exchange] {
+  intake_.Post([this, exchange] {
     static constexpr Dialect kRoute = Plain("/detokenize");
     ApiResult<DetokenizeRequest> parsed = ParseDetokenize(exchange->request().body);
     if (!parsed.ok()) return Refuse(kRoute, exchange, parsed.error());
@@ -107,7 +107,7 @@ void Service::Detokenize(const Request& exchange) {
 }
 
 void Service::ApplyTemplate(const Request& exchange) {
-  workers_.Post([this, exchange] {
+  intake_.Post([this, exchange] {
     static constexpr Dialect kRoute = Plain("/v1/apply-template");
     ApiResult<TokenizeRequest> parsed = ParseApplyTemplate(exchange->request().body);
     if (!parsed.ok()) return Refuse(kRoute, exchange, parsed.error());

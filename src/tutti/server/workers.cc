@@ -1,8 +1,22 @@
 #include "tutti/server/workers.h"
 
+#include <exception>
 #include <utility>
 
 namespace tutti::server {
+namespace {
+
+// What the task holds is let go here too, without the lock.
+void Run(std::function<void()> task) {
+  try {
+    task();
+  } catch (const std::exception&) {
+    // No memory, for example: other tasks have nothing to do with it. An exchange that it held has
+    // answered 500.
+  }
+}
+
+}  // namespace
 
 Workers::Workers(int threads) {
   for (int i = 0; i < threads; ++i) {
@@ -44,10 +58,10 @@ void Workers::Work() {
       changed_.wait_until(lock, Clock::time_point(next->first));
       continue;
     }
-    const std::function<void()> task = std::move(next->second);
+    std::function<void()> task = std::move(next->second);
     tasks_.erase(next);
     lock.unlock();
-    task();
+    Run(std::move(task));
     lock.lock();
   }
 }

@@ -1,8 +1,8 @@
 // Threads that do what must not hold up the transport: reading requests, rendering templates,
 // turning tokens into text.
 //
-// Ownership: tasks own what they use. Threads: any may post. Errors: none; after Stop tasks are
-// dropped.
+// Ownership: tasks own what they use. Threads: any may post. Errors: what a task throws ends that
+// task; after Stop tasks are dropped.
 #pragma once
 #include <chrono>
 #include <condition_variable>
