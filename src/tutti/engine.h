@@ -109,7 +109,6 @@ struct PageUse {
   int64_t available() const { return free + idle; }
 };
 
-// kHidden: instead of logits the last token's hidden state, behind the model's last norm.
 // Remembered pages on disk.
 struct DiskUse {
   int64_t pages = 0;
@@ -121,6 +120,7 @@ struct DiskUse {
   std::string error;    // not empty: why the disk is not used, or not any more
 };
 
+// kHidden: instead of logits the last token's hidden state, behind the model's last norm.
 enum class LogitsWanted : uint8_t { kNone, kLast, kAll, kHidden };
 
 // Tokens that join one sequence in this step.

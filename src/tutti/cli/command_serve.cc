@@ -109,6 +109,13 @@ class ServeCommand final : public Command {
                    "MiB for keys and values (default: 16 long texts)")
         ->type_name("N")
         ->check(Between(1, INT32_MAX));
+    app.add_option("--prefix-disk", model_.engine.prefix_disk,
+                   "folder that keeps computed prompts over restarts")
+        ->type_name("DIR");
+    app.add_option("--prefix-disk-size", prefix_disk_mib_,
+                   "MiB of it for each model (default 4096)")
+        ->type_name("N")
+        ->check(Between(1, INT32_MAX));
     app.add_option("--draft", draft_, "small model that guesses the other's tokens")
         ->type_name("MODEL");
     app.add_flag("!--no-lookup", scheduler_.prompt_lookup, "no guesses from the text itself");
@@ -145,6 +152,7 @@ class ServeCommand final : public Command {
     }
     TUTTI_RETURN_IF_ERROR(server::CheckExposure(http_.host, keys_ != nullptr, insecure_));
     const Signals signals;
+    model_.engine.prefix_disk_bytes = prefix_disk_mib_ << 20;
     if (kv_memory_mib_ > 0) {
       model_.engine.kv_budget_bytes = kv_memory_mib_ << 20;
     } else {
@@ -213,7 +221,9 @@ class ServeCommand final : public Command {
     TUTTI_RETURN_IF_ERROR(loaded.tokenizer_status);
     std::unique_ptr<Engine> draft;
     if (!draft_.empty()) {
-      TUTTI_ASSIGN_OR_RETURN(LoadedModel small, LoadModel(draft_, model_.engine));
+      EngineOptions options = model_.engine;
+      options.prefix_disk.clear();  // what it has computed is soon computed again
+      TUTTI_ASSIGN_OR_RETURN(LoadedModel small, LoadModel(draft_, options));
       draft = std::move(small.engine);
     }
     TUTTI_ASSIGN_OR_RETURN(const SamplingSpec sampling,
@@ -232,7 +242,10 @@ class ServeCommand final : public Command {
     return models.names().size() == 1 ? first->sampling() : NeutralSampling();
   }
 
-  static void SayMemory(Console& console, const server::ModelHost& host) {
+  static void SayMemory(Console& console, server::ModelHost& host) {
+    const std::string no_disk = host.scheduler().statistics().disk.error;
+    if (!no_disk.empty())
+      console.Say("tutti: {}: goes without --prefix-disk: {}", host.name(), no_disk);
     const EngineCosts costs = host.costs();
     const int64_t tokens =
         costs.kv_bytes_per_token > 0 ? costs.kv_budget_bytes / costs.kv_bytes_per_token : 0;
@@ -292,6 +305,7 @@ class ServeCommand final : public Command {
   scheduler::SchedulerOptions scheduler_;
   server::ModelsOptions models_;
   int64_t kv_memory_mib_ = 0;
+  int64_t prefix_disk_mib_ = 4096;
   double drain_s_ = 300;
   server::OriginOptions origins_;
   std::string keys_file_;

@@ -241,7 +241,8 @@ void Generation::Handle(size_t stream, const scheduler::Event& event, std::strin
     return FinishChoice(choice, *event.finished, bytes);
   }
   const TokenIds& stops = parts_.request.stop_tokens;
-  const bool silent = (!parts_.request.ignore_eos && parts_.host->IsEnd(event.token.id)) ||
+  const bool ends = !parts_.request.ignore_eos || parts_.request.format.kind != OutputKind::kFree;
+  const bool silent = (ends && parts_.host->IsEnd(event.token.id)) ||
                       std::find(stops.begin(), stops.end(), event.token.id) != stops.end();
   Emit(choice.Push(event, silent), bytes);
   if (!choice.stopped()) return;

@@ -241,6 +241,10 @@ void Metrics::AppendGauges(const std::vector<ModelGauges>& gauges, std::string& 
        [](const Statistics& s) {
          return static_cast<double>(s.drafts[0].accepted + s.drafts[1].accepted);
        }},
+      {{"tutti_prefix_disk_pages", "", "Pages of keys and values that the disk holds."},
+       [](const Statistics& s) { return static_cast<double>(s.disk.pages); }},
+      {{"tutti_prefix_disk_hits_total", "", "Pages that were read from the disk."},
+       [](const Statistics& s) { return static_cast<double>(s.disk.hits); }},
       {{"tutti_requests_refused_total", "", "Requests for which the queue had no room."},
        number(&Statistics::refused)},
   };
