@@ -31,8 +31,10 @@ class ServiceTest : public ::testing::Test {
   }
 
   void Start(scheduler::SchedulerOptions options, int32_t context = 256) {
-    workers_.reset();
+    // In the order in which a server goes.
+    service_.reset();
     models_.reset();
+    workers_.reset();
     testing::FakeModel fake = testing::MakeFakeModel(context);
     engine_ = fake.engine;
     engine_->before_forward = [this](const Batch&) {
@@ -282,6 +284,30 @@ TEST_F(ServiceTest, EmbeddingsAreOfLengthOneAndOnTheBill) {
   Pause(false);
   Idle();
   EXPECT_EQ(engine_->sequences(), 0u);
+}
+
+TEST_F(ServiceTest, APromptThatCannotFitIsNotEvenTokenized) {
+  const std::string text(3000, 'x');
+  json::object body{{"model", "fake"}, {"prompt", text}, {"max_tokens", 1}};
+  for (const json::object& answer : {Ask(&Service::Completions, body, 400),
+                                     Ask(&Service::ChatCompletions, Chat(text, 1), 400)}) {
+    EXPECT_THAT(json::serialize(answer), HasSubstr("the prompt has 3000 bytes, more than"));
+  }
+  // As many bytes may be less tokens.
+  Ask(&Service::Completions, {{"model", "fake"}, {"prompt", std::string(200, 'x')}});
+}
+
+// A test that hangs or crashes where something outlives the service.
+TEST_F(ServiceTest, GoesWhileAnswersRun) {
+  Pause(true);
+  json::object body = Chat("Hello", 50);
+  body["stream"] = true;
+  Send(&Service::ChatCompletions, body)->WaitFor("assistant");
+  Send(&Service::Embeddings, {{"model", "fake"}, {"input", "Hello"}});
+  Settle();
+  workers_->Stop();
+  Pause(false);
+  Start({});
 }
 
 TEST_F(ServiceTest, TokensThereAndBack) {

@@ -17,9 +17,11 @@ void Normalize(std::vector<float>& vector) {
 
 }  // namespace
 
-Status EmbeddingRun::Start(std::shared_ptr<ModelHost> host, Workers& workers, TenantId tenant,
-                           std::vector<TokenIds> prompts, int64_t dimensions, Exchange& exchange,
-                           Done done) {
+Result<std::shared_ptr<EmbeddingRun>> EmbeddingRun::Start(std::shared_ptr<ModelHost> host,
+                                                          Workers& workers, TenantId tenant,
+                                                          std::vector<TokenIds> prompts,
+                                                          int64_t dimensions, Exchange& exchange,
+                                                          Done done) {
   auto run = std::make_shared<EmbeddingRun>(Private(), std::move(host), workers, std::move(done));
   const std::weak_ptr<EmbeddingRun> weak = run;
   {
@@ -38,12 +40,23 @@ Status EmbeddingRun::Start(std::shared_ptr<ModelHost> host, Workers& workers, Te
     run->open_ = run->streams_.size();
     run->dimensions_ = static_cast<size_t>(dimensions);
     run->result_.vectors.resize(run->open_);
-    run->self_ = run;
   }
   exchange.OnAbandoned([weak] {
     if (const auto self = weak.lock()) self->Cancel();
   });
-  return {};
+  return run;
+}
+
+void EmbeddingRun::Release() {
+  const std::lock_guard lock(mutex_);
+  LetGo();
+}
+
+void EmbeddingRun::LetGo() {
+  ended_ = true;
+  streams_.clear();
+  // Here and not by whoever lets go of this last: that may be the loop, which the model owns.
+  host_.reset();
 }
 
 void EmbeddingRun::Wake() {
@@ -62,7 +75,7 @@ void EmbeddingRun::Cancel() {
 }
 
 void EmbeddingRun::Process() {
-  if (!self_) return;  // a late wake
+  if (ended_) return;  // a late wake
   for (size_t i = 0; i < streams_.size(); ++i) {
     for (scheduler::Event& event : streams_[i]->Read()) {
       if (!event.hidden.empty()) {
@@ -84,10 +97,8 @@ void EmbeddingRun::Process() {
     outcome.total_s =
         std::max(outcome.total_s, progress.times.finished_s - progress.times.submitted_s);
   }
-  // Here and not by whoever lets go of this last: that may be the loop, which the model owns.
-  host_.reset();
+  LetGo();
   done_(std::move(result_));
-  self_.reset();  // whoever called this holds it
 }
 
 }  // namespace tutti::server

@@ -3,10 +3,11 @@
 // An embedding is the hidden state of a text's last token behind the model's last norm, of length
 // one (what published embedding models of this kind use).
 //
-// Ownership: it lives until `done` was called; the workers and the model must outlive it.
+// Ownership: whoever starts it keeps it until `done` was called; the workers must outlive it.
 // Threads: Start from any; the rest happens on the workers, one at a time.
 // Errors: Start refuses as Scheduler::Submit does; `done` gets what failed later.
 #pragma once
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -35,21 +36,28 @@ class EmbeddingRun : public std::enable_shared_from_this<EmbeddingRun> {
 
   // The first `dimensions` of each vector (0: all) and then of length one. `exchange`: whose client
   // may go away.
-  static Status Start(std::shared_ptr<ModelHost> host, Workers& workers, TenantId tenant,
-                      std::vector<TokenIds> prompts, int64_t dimensions, Exchange& exchange,
-                      Done done);
+  static Result<std::shared_ptr<EmbeddingRun>> Start(std::shared_ptr<ModelHost> host,
+                                                     Workers& workers, TenantId tenant,
+                                                     std::vector<TokenIds> prompts,
+                                                     int64_t dimensions, Exchange& exchange,
+                                                     Done done);
+
+  // Ends it without `done`: the server goes.
+  void Release();
+  bool ended() const { return ended_; }
 
  private:
   void Wake();
   void Cancel();
   // Under the mutex.
   void Process();
+  void LetGo();
 
   std::shared_ptr<ModelHost> host_;  // shared with other requests
   Workers& workers_;
   Done done_;
   std::mutex mutex_;
-  std::shared_ptr<EmbeddingRun> self_;                       // until done
+  std::atomic<bool> ended_ = false;
   std::vector<std::unique_ptr<scheduler::Stream>> streams_;  // [prompts]
   size_t open_ = 0;
   size_t dimensions_ = 0;

@@ -84,6 +84,8 @@ std::optional<ApiError> Generation::Encode(std::vector<TokenIds>& prompts) {
   }
   for (const auto& prompt : request.prompts) {
     const auto* text = std::get_if<std::string>(&prompt);
+    const Status fits = text != nullptr ? host.CheckFits(*text) : Status();
+    if (!fits.ok()) return BadRequest(fits.message(), field, "context_length_exceeded");
     prompts.push_back(text != nullptr ? host.Prompt(std::string_view(*text))
                                       : std::get<TokenIds>(prompt));
   }
@@ -204,7 +206,7 @@ void Generation::Begin() {
 void Generation::Wake() {
   parts_.workers->Post([self = shared_from_this()] {
     const std::lock_guard lock(self->mutex_);
-    self->Process();
+    self->Attempt();
   });
 }
 
@@ -213,8 +215,24 @@ void Generation::Cancel() {
     const std::lock_guard lock(self->mutex_);
     self->abandoned_ = true;
     for (const auto& stream : self->streams_) stream->Cancel();
-    self->Process();
+    self->Attempt();
   });
+}
+
+void Generation::Release() {
+  const std::lock_guard lock(mutex_);
+  LetGo();
+}
+
+// Memory can run out anywhere; then this answer ends and no other.
+void Generation::Attempt() {
+  try {
+    Process();
+  } catch (const std::exception& failure) {
+    if (ended_) return;
+    error_ = Error(StatusCode::kInternal, "the answer cannot go on: {}", failure.what());
+    End();
+  }
 }
 
 void Generation::Process() {

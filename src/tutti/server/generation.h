@@ -74,6 +74,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
   // Ends it, as if the client had gone.
   void Cancel();
 
+  // Ends it without a bill or an answer: the server goes.
+  void Release();
   // The bill is known; `finished` has been called or is about to be.
   bool ended() const { return ended_; }
 
@@ -88,6 +90,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void Begin();
   void Wake();
   // All that follows under the mutex.
+  void Attempt();
   void Process();
   void Handle(size_t stream, const scheduler::Event& event, std::string& bytes);
   void FinishChoice(ChoiceText& choice, FinishReason reason, std::string& bytes);

@@ -27,6 +27,7 @@ ModelHost::ModelHost(Private, std::string name, HostedModel model)
   answer_format_ = text::AnswerFormatOf(template_source_);
   for (size_t i = 0; i < vocab.tokens.size(); ++i) {
     const auto id = static_cast<TokenId>(i);
+    longest_token_ = std::max(longest_token_, tokenizer().TokenBytes(id).size());
     is_text_.push_back(vocab.kinds[i] != TokenKind::kControl ||
                        answer_format_.Knows(tokenizer().TokenBytes(id)));
   }
@@ -76,10 +77,25 @@ Result<ConversationPrompt> ModelHost::Prompt(const text::Conversation& conversat
                                              bool goes_on) const {
   TUTTI_ASSIGN_OR_RETURN(const text::RenderResult rendered, Render(conversation, goes_on));
   const std::string text = rendered.Text();
+  TUTTI_RETURN_IF_ERROR(CheckFits(text));
   if (!has_template_) return ConversationPrompt{.ids = Prompt(text)};
   return ConversationPrompt{
       .ids = text::EncodeSegments(tokenizer(), rendered.segments),
       .in_reasoning = text::PromptOpensReasoning(answer_format_.reasoning, text)};
+}
+
+Status ModelHost::CheckFits(std::string_view text) const {
+  const VocabSpec& vocab = tokenizer().spec();
+  // Normalising makes texts shorter: composed characters a little, white space without a bound.
+  const bool strips =
+      std::any_of(vocab.added_rules.begin(), vocab.added_rules.end(),
+                  [](const AddedTokenRule& rule) { return rule.strip_left || rule.strip_right; });
+  if (vocab.remove_extra_whitespace || strips) return {};
+  const size_t most = static_cast<size_t>(context_) * longest_token_ * (vocab.nfc ? 4 : 1);
+  if (text.size() <= most) return {};
+  return UsageError(
+      "the prompt has {} bytes, more than the model's context of {} tokens can hold: shorten it",
+      text.size(), context_);
 }
 
 TokenIds ModelHost::Prompt(std::string_view text) const {

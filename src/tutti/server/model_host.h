@@ -65,6 +65,9 @@ class ModelHost {
   bool IsEnd(TokenId id) const;
 
   Result<text::RenderResult> Render(const text::Conversation& conversation, bool goes_on) const;
+  // kUsage for a text that has more tokens than the context, however long they are: said before
+  // it is tokenized.
+  Status CheckFits(std::string_view text) const;
   // The ids of a text that goes on, or of a conversation: one whose next turn is the assistant's,
   // or, where `goes_on`, whose last message is to be continued.
   TokenIds Prompt(std::string_view text) const;
@@ -97,6 +100,7 @@ class ModelHost {
   Constraints constraints_;
   text::AnswerFormat answer_format_;
   std::vector<bool> is_text_;  // [vocab]
+  size_t longest_token_ = 0;   // in bytes
   std::unique_ptr<scheduler::Scheduler> scheduler_;
   std::thread loop_;
 };

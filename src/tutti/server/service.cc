@@ -1,5 +1,6 @@
 #include "tutti/server/service.h"
 
+#include <algorithm>
 #include <chrono>
 #include <random>
 #include <utility>
@@ -69,6 +70,13 @@ Service::Service(Models& models, Workers& workers, ServiceOptions options)
       options_(std::move(options)),
       start_s_(UnixSeconds()),
       responses_(options_.stored_responses_bytes) {}
+
+// What still runs belongs to models whose loops may wake it.
+Service::~Service() {
+  intake_.Stop();
+  for (const auto& entry : generations_) entry.second->Release();
+  for (const auto& entry : embeddings_) entry.second->Release();
+}
 
 void Service::ChatCompletions(const Request& exchange) {
   static constexpr Dialect kChat = {"/v1/chat/completions", Parse<ParseOpenaiChat>, OpenaiError};
@@ -196,8 +204,13 @@ std::optional<ApiError> Service::RunGeneration(const Dialect& dialect, const Req
       .error_body = [&dialect, id = exchange->request().id](
                         const ApiError& error) { return dialect.error_body(error, id); },
       .finished = {}};
-  for (const std::string& warning : parts.request.warnings) {
-    parts.headers.push_back({"warning", "299 - \"" + warning + "\""});
+  constexpr size_t kMostWarnings = 8;  // clients bound their headers
+  for (std::string warning : parts.request.warnings) {
+    if (parts.headers.size() == kMostWarnings) break;
+    std::replace_if(
+        warning.begin(), warning.end(),
+        [](char c) { return c == '"' || c == '\\' || c < ' ' || c > '~'; }, '\'');
+    parts.headers.push_back({"warning", "299 - \"" + warning.substr(0, 200) + "\""});
   }
   // Not the exchange itself: it would keep itself alive.
   parts.finished = [this, key, &dialect, name = (*host)->name(),

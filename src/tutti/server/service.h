@@ -15,6 +15,7 @@
 #include <string>
 
 #include "tutti/server/api_request.h"
+#include "tutti/server/embedding_run.h"
 #include "tutti/server/generation.h"
 #include "tutti/server/http.h"
 #include "tutti/server/json_writer.h"
@@ -38,6 +39,7 @@ class Service {
   Service(Models& models, Workers& workers, ServiceOptions options);
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
+  ~Service();
 
   // What an API does its own way; `parse` only of those that generate.
   struct Dialect {
@@ -104,6 +106,7 @@ class Service {
   mutable std::mutex mutex_;
   // Those that run keep themselves alive here; by an id of their own.
   std::map<uint64_t, std::shared_ptr<Generation>> generations_;
+  std::map<uint64_t, std::shared_ptr<EmbeddingRun>> embeddings_;
   // Reads requests, so that big ones do not hold up answers. Last: its tasks use all of the others.
   Workers intake_{kIntake};
 };

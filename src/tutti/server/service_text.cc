@@ -10,6 +10,11 @@
 namespace tutti::server {
 namespace {
 
+Status CheckFits(const ModelHost& host, const Prompt& prompt) {
+  const auto* text = std::get_if<std::string>(&prompt);
+  return text != nullptr ? host.CheckFits(*text) : Status();
+}
+
 TokenIds IdsOf(const ModelHost& host, const Prompt& prompt) {
   const auto* text = std::get_if<std::string>(&prompt);
   return text != nullptr ? host.Prompt(std::string_view(*text)) : std::get<TokenIds>(prompt);
@@ -45,9 +50,18 @@ std::optional<ApiError> Service::RunEmbeddings(const Request& exchange) {
                     .param = "dimensions"};
   }
   std::vector<TokenIds> prompts;
-  for (const Prompt& prompt : parsed->inputs) prompts.push_back(IdsOf(**host, prompt));
+  for (const Prompt& prompt : parsed->inputs) {
+    const Status fits = CheckFits(**host, prompt);
+    if (!fits.ok()) {
+      ApiError error = ErrorOf(fits);
+      error.param = "input";
+      return error;
+    }
+    prompts.push_back(IdsOf(**host, prompt));
+  }
   const int64_t dimensions = parsed->dimensions;
-  const auto done = [this, exchange, name = (*host)->name(),
+  const uint64_t key = next_generation_++;
+  const auto done = [this, key, exchange, name = (*host)->name(),
                      request = std::move(*parsed)](EmbeddingResult result) {
     metrics_.Finished(name, result.outcome);
     const int64_t tokens = result.outcome.usage.prompt_tokens;
@@ -59,14 +73,18 @@ std::optional<ApiError> Service::RunEmbeddings(const Request& exchange) {
               JsonResponse(OpenaiEmbeddingsBody(request, name, result.vectors, tokens)));
     }
     --running_;
+    const std::lock_guard lock(mutex_);
+    embeddings_.erase(key);
   };
-  const Status status = EmbeddingRun::Start(*host, workers_, exchange->request().caller.tenant,
-                                            std::move(prompts), dimensions, *exchange, done);
-  if (!status.ok()) {
-    ApiError error = ErrorOf(status);
+  auto run = EmbeddingRun::Start(*host, workers_, exchange->request().caller.tenant,
+                                 std::move(prompts), dimensions, *exchange, done);
+  if (!run.ok()) {
+    ApiError error = ErrorOf(run.status());
     if (error.status == 400) error.param = "input";
     return error;
   }
+  const std::lock_guard lock(mutex_);
+  if (!(*run)->ended()) embeddings_[key] = std::move(run).value();
   return std::nullopt;
 }
 
