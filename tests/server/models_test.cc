@@ -33,8 +33,11 @@ TEST(ModelsTest, LoadsWhatIsAskedForOnce) {
   Loads loads;
   const auto models = Make(loads, {});
   EXPECT_TRUE(loads.count.empty());
+  EXPECT_TRUE(models->MustLoad("a"));
+  EXPECT_FALSE(models->MustLoad("d"));
   const auto a = models->Get("a");
   ASSERT_TRUE(a.ok());
+  EXPECT_FALSE(models->MustLoad("a"));
   EXPECT_EQ((*a)->name(), "a");
   EXPECT_EQ(*models->Get("a.gguf"), *a);
   EXPECT_EQ(loads.count, (std::map<std::string, int>{{"a", 1}}));

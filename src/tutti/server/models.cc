@@ -102,6 +102,13 @@ Status Models::MakePlace() {
   return {};
 }
 
+bool Models::MustLoad(const std::string& name) const {
+  const Entry* entry = Find(name);
+  if (entry == nullptr) return false;
+  const std::lock_guard lock(mutex_);
+  return entry->host == nullptr;
+}
+
 std::vector<std::shared_ptr<ModelHost>> Models::Loaded() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::shared_ptr<ModelHost>> hosts;

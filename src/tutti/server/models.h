@@ -35,6 +35,8 @@ class Models {
 
   // Loads it where needed. An empty name, where there is one model only, means that one.
   Result<std::shared_ptr<ModelHost>> Get(const std::string& name);
+  // Whether Get would take long: the model is served, and not in memory.
+  bool MustLoad(const std::string& name) const;
   // Those in memory now.
   std::vector<std::shared_ptr<ModelHost>> Loaded() const;
   // What a model that clients call so is called here; kNotFound.

@@ -74,6 +74,7 @@ Service::Service(Models& models, Workers& workers, ServiceOptions options)
 // What still runs belongs to models whose loops may wake it.
 Service::~Service() {
   intake_.Stop();
+  loader_.Stop();
   for (const auto& entry : generations_) entry.second->Release();
   for (const auto& entry : embeddings_) entry.second->Release();
 }
@@ -187,15 +188,31 @@ std::optional<ApiError> Service::RunGeneration(const Dialect& dialect, const Req
   defaults.seed = RandomBits();
   ApiResult<ApiRequest> parsed = dialect.parse(*this, exchange->request(), defaults);
   if (!parsed.ok()) return parsed.error();
-  GenerationRequest& request = parsed->generation;
-  metrics_.UnknownFields(request.unknown_fields);
-  auto host = models_.Get(request.model);
+  metrics_.UnknownFields(parsed->generation.unknown_fields);
+  if (!models_.MustLoad(parsed->generation.model)) {
+    return StartGeneration(dialect, exchange, std::move(*parsed));
+  }
+  // Shared because tasks can be copied.
+  const auto waiting = std::make_shared<ApiRequest>(std::move(*parsed));
+  loader_.Post([this, &dialect, exchange, waiting] {
+    const auto error =
+        Attempt([&] { return StartGeneration(dialect, exchange, std::move(*waiting)); });
+    if (!error) return;
+    Refuse(dialect, exchange, *error);
+    --running_;
+  });
+  return std::nullopt;
+}
+
+std::optional<ApiError> Service::StartGeneration(const Dialect& dialect, const Request& exchange,
+                                                 ApiRequest call) {
+  auto host = models_.Get(call.generation.model);
   if (!host.ok()) return ModelError(host.status());
   const uint64_t key = next_generation_++;
   GenerationParts parts{
       .host = *host,
-      .request = std::move(request),
-      .writer = std::move(parsed->writer),
+      .request = std::move(call.generation),
+      .writer = std::move(call.writer),
       .exchange = exchange,
       .workers = &workers_,
       .tenant = exchange->request().caller.tenant,

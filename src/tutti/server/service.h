@@ -84,6 +84,8 @@ class Service {
   static constexpr int kIntake = 4;
   void Generate(const Dialect& dialect, const Request& exchange);
   std::optional<ApiError> RunGeneration(const Dialect& dialect, const Request& exchange);
+  std::optional<ApiError> StartGeneration(const Dialect& dialect, const Request& exchange,
+                                          ApiRequest call);
   std::optional<ApiError> RunEmbeddings(const Request& exchange);
   void Keep(uint64_t key, std::shared_ptr<Generation> generation);
   void Refuse(const Dialect& dialect, const Request& exchange, const ApiError& error);
@@ -107,6 +109,8 @@ class Service {
   // Those that run keep themselves alive here; by an id of their own.
   std::map<uint64_t, std::shared_ptr<Generation>> generations_;
   std::map<uint64_t, std::shared_ptr<EmbeddingRun>> embeddings_;
+  // Waits for models that must be loaded first, so that nobody else does.
+  Workers loader_{1};
   // Reads requests, so that big ones do not hold up answers. Last: its tasks use all of the others.
   Workers intake_{kIntake};
 };
