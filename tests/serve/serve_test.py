@@ -68,12 +68,14 @@ class ServeTest(unittest.IsolatedAsyncioTestCase):
     async def test_sigterm_lets_running_answers_end(self):
         with Server(BINARY) as server:
             alone, _ = await once(server.address, 150)
-            begun = asyncio.Event()
+            begun = asyncio.Semaphore(0)
 
             async def read():
-                connection, text, ended = server.connection(), "", False
+                connection, text, ended, first = server.connection(), "", False, True
                 async for _, event in connection.stream("/v1/completions", body(150)):
-                    begun.set()
+                    if first:
+                        begun.release()
+                    first = False
                     for choice in event["choices"]:
                         text += choice["text"]
                         ended = ended or choice["finish_reason"] == "length"
@@ -83,7 +85,8 @@ class ServeTest(unittest.IsolatedAsyncioTestCase):
             waiting = server.connection()  # open before the signal: afterwards nobody may come in
             self.assertEqual((await waiting.request("GET", "/ready"))[0], 200)
             streams = [asyncio.create_task(read()) for _ in range(8)]
-            await begun.wait()
+            for _ in streams:
+                await begun.acquire()
             server.signal()
             try:
                 while (status := (await waiting.request("GET", "/ready"))[0]) == 200:
