@@ -292,6 +292,7 @@ TEST_F(ServiceTest, APromptThatCannotFitIsNotEvenTokenized) {
   for (const json::object& answer : {Ask(&Service::Completions, body, 400),
                                      Ask(&Service::ChatCompletions, Chat(text, 1), 400)}) {
     EXPECT_THAT(json::serialize(answer), HasSubstr("the prompt has 3000 bytes, more than"));
+    EXPECT_EQ(answer.at("error").at("code"), "context_length_exceeded");
   }
   // As many bytes may be less tokens.
   Ask(&Service::Completions, {{"model", "fake"}, {"prompt", std::string(200, 'x')}});

@@ -57,6 +57,12 @@ ApiError ErrorOf(const Status& status) {
   }
 }
 
+ApiError PromptError(const Status& status, std::string param) {
+  const bool too_long = status.code() == StatusCode::kResource;
+  return BadRequest(status.message(), std::move(param),
+                    too_long ? "context_length_exceeded" : std::string());
+}
+
 std::optional<ApiError> Generation::Start(GenerationParts parts,
                                           std::shared_ptr<Generation>* started) {
   auto generation = std::make_shared<Generation>(Private(), std::move(parts));
@@ -78,14 +84,14 @@ std::optional<ApiError> Generation::Encode(std::vector<TokenIds>& prompts) {
   const char* field = request.conversation ? "messages" : "prompt";
   if (request.conversation) {
     auto prompt = host.Prompt(*request.conversation, request.continue_last_message);
-    if (!prompt.ok()) return BadRequest(prompt.status().message(), field);
+    if (!prompt.ok()) return PromptError(prompt.status(), field);
     in_reasoning_ = prompt->in_reasoning;
     prompts.push_back(std::move(prompt->ids));
   }
   for (const auto& prompt : request.prompts) {
     const auto* text = std::get_if<std::string>(&prompt);
     const Status fits = text != nullptr ? host.CheckFits(*text) : Status();
-    if (!fits.ok()) return BadRequest(fits.message(), field, "context_length_exceeded");
+    if (!fits.ok()) return PromptError(fits, field);
     prompts.push_back(text != nullptr ? host.Prompt(std::string_view(*text))
                                       : std::get<TokenIds>(prompt));
   }

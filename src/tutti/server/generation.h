@@ -119,5 +119,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
 
 // What the engine or the scheduler said, for a client.
 ApiError ErrorOf(const Status& status);
+// Why there is no prompt of what the client sent in `param`: always the request's own fault.
+ApiError PromptError(const Status& status, std::string param);
 
 }  // namespace tutti::server

@@ -93,7 +93,8 @@ Status ModelHost::CheckFits(std::string_view text) const {
   if (vocab.remove_extra_whitespace || strips) return {};
   const size_t most = static_cast<size_t>(context_) * longest_token_ * (vocab.nfc ? 4 : 1);
   if (text.size() <= most) return {};
-  return UsageError(
+  return Error(
+      StatusCode::kResource,
       "the prompt has {} bytes, more than the model's context of {} tokens can hold: shorten it",
       text.size(), context_);
 }

@@ -65,7 +65,7 @@ class ModelHost {
   bool IsEnd(TokenId id) const;
 
   Result<text::RenderResult> Render(const text::Conversation& conversation, bool goes_on) const;
-  // kUsage for a text that has more tokens than the context, however long they are: said before
+  // kResource for a text that has more tokens than the context, however long they are: said before
   // it is tokenized.
   Status CheckFits(std::string_view text) const;
   // The ids of a text that goes on, or of a conversation: one whose next turn is the assistant's,

@@ -107,7 +107,7 @@ void Service::CountTokens(const Request& exchange) {
     auto host = models_.Get(parsed->generation.model);
     if (!host.ok()) return Refuse(kCount, exchange, ModelError(host.status()));
     const auto prompt = (*host)->Prompt(*parsed->generation.conversation);
-    if (!prompt.ok()) return Refuse(kCount, exchange, ErrorOf(prompt.status()));
+    if (!prompt.ok()) return Refuse(kCount, exchange, PromptError(prompt.status(), "messages"));
     Respond(kCount.route, exchange, JsonResponse(AnthropicTokenCount(std::ssize(prompt->ids))));
   });
 }

@@ -52,11 +52,7 @@ std::optional<ApiError> Service::RunEmbeddings(const Request& exchange) {
   std::vector<TokenIds> prompts;
   for (const Prompt& prompt : parsed->inputs) {
     const Status fits = CheckFits(**host, prompt);
-    if (!fits.ok()) {
-      ApiError error = ErrorOf(fits);
-      error.param = "input";
-      return error;
-    }
+    if (!fits.ok()) return PromptError(fits, "input");
     prompts.push_back(IdsOf(**host, prompt));
   }
   const int64_t dimensions = parsed->dimensions;
@@ -99,7 +95,7 @@ void Service::Tokenize(const Request& exchange) {
     TokenIds ids;
     if (parsed->conversation) {
       auto prompt = (*host)->Prompt(*parsed->conversation);
-      if (!prompt.ok()) return Refuse(kRoute, exchange, ErrorOf(prompt.status()));
+      if (!prompt.ok()) return Refuse(kRoute, exchange, PromptError(prompt.status(), "messages"));
       ids = std::move(prompt->ids);
     } else {
       ids = tokenizer.Encode(parsed->text, {.add_special = parsed->add_special});
@@ -132,7 +128,7 @@ void Service::ApplyTemplate(const Request& exchange) {
     const auto host = models_.Get(parsed->model);
     if (!host.ok()) return Refuse(kRoute, exchange, ModelError(host.status()));
     const auto rendered = (*host)->Render(*parsed->conversation, false);
-    if (!rendered.ok()) return Refuse(kRoute, exchange, ErrorOf(rendered.status()));
+    if (!rendered.ok()) return Refuse(kRoute, exchange, PromptError(rendered.status(), "messages"));
     Respond(kRoute.route, exchange, JsonResponse(ApplyTemplateBody(rendered->Text())));
   });
 }
