@@ -26,8 +26,9 @@ class ServiceTest : public ::testing::Test {
   void SetUp() override { Start({}); }
   void TearDown() override {
     Idle();
+    // The loop itself checks the engine's accounting whenever it is idle.
+    EXPECT_EQ(Statistics().pages.available(), Statistics().pages.total);
     workers_.reset();
-    EXPECT_EQ(engine_->CheckIntegrity(), "");
   }
 
   void Start(scheduler::SchedulerOptions options, int32_t context = 256) {
@@ -283,7 +284,6 @@ TEST_F(ServiceTest, EmbeddingsAreOfLengthOneAndOnTheBill) {
   Settle();
   Pause(false);
   Idle();
-  EXPECT_EQ(engine_->sequences(), 0u);
 }
 
 TEST_F(ServiceTest, APromptThatCannotFitIsNotEvenTokenized) {
@@ -369,7 +369,6 @@ TEST_F(ServiceTest, AClientThatGoesAwayFreesWhatItHeld) {
   Settle();
   Pause(false);
   Idle();
-  EXPECT_EQ(engine_->sequences(), 0u);
   EXPECT_EQ(Statistics().pages.available(), Statistics().pages.total);
   EXPECT_NE(Metrics().find("tutti_requests_abandoned_total{model_name=\"fake\"} 2\n"),
             std::string::npos);
