@@ -286,6 +286,21 @@ TEST_F(ServiceTest, EmbeddingsAreOfLengthOneAndOnTheBill) {
   Idle();
 }
 
+// The queue takes the first texts and not all; those that it took must not answer as well.
+TEST_F(ServiceTest, EmbeddingsAreTakenWholeOrRefused) {
+  Start({.max_queued_requests = 2});
+  for (int i = 0; i < 50; ++i) {
+    json::array input;
+    for (int text = 0; text < 200; ++text) input.push_back("Hello");
+    const auto exchange = Send(&Service::Embeddings, {{"model", "fake"}, {"input", input}});
+    const HttpResponse response = exchange->Wait();
+    EXPECT_TRUE(response.status == 429 || response.status == 200) << response.body;
+  }
+  Idle();
+  Settle();
+  EXPECT_EQ(service_->running(), 0);
+}
+
 TEST_F(ServiceTest, APromptThatCannotFitIsNotEvenTokenized) {
   const std::string text(3000, 'x');
   json::object body{{"model", "fake"}, {"prompt", text}, {"max_tokens", 1}};

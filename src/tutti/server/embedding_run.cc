@@ -31,11 +31,14 @@ Result<std::shared_ptr<EmbeddingRun>> EmbeddingRun::Start(std::shared_ptr<ModelH
       request.prompt = std::move(prompt);
       request.embedding = true;
       request.tenant = tenant;
-      TUTTI_ASSIGN_OR_RETURN(auto stream,
-                             run->host_->scheduler().Submit(std::move(request), [weak] {
-                               if (const auto self = weak.lock()) self->Wake();
-                             }));
-      run->streams_.push_back(std::move(stream));
+      auto stream = run->host_->scheduler().Submit(std::move(request), [weak] {
+        if (const auto self = weak.lock()) self->Wake();
+      });
+      if (!stream.ok()) {
+        run->LetGo();  // prompts that began may have woken it: it must not answer too
+        return stream.status();
+      }
+      run->streams_.push_back(std::move(stream).value());
     }
     run->open_ = run->streams_.size();
     run->dimensions_ = static_cast<size_t>(dimensions);
