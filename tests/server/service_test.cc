@@ -106,7 +106,7 @@ class ServiceTest : public ::testing::Test {
   // What the model says after the prompt.
   std::string Expected(const std::string& prompt, int count) {
     const auto host = *models_->Get("fake");
-    const TokenIds ids = engine_->Continue(host->Prompt(prompt), count);
+    const TokenIds ids = engine_->Continue(*host->Prompt(std::string_view(prompt)), count);
     return host->tokenizer().Decode(ids, false);
   }
   static json::object Chat(const std::string& text, int max_tokens) {

@@ -89,11 +89,9 @@ std::optional<ApiError> Generation::Encode(std::vector<TokenIds>& prompts) {
     prompts.push_back(std::move(prompt->ids));
   }
   for (const auto& prompt : request.prompts) {
-    const auto* text = std::get_if<std::string>(&prompt);
-    const Status fits = text != nullptr ? host.CheckFits(*text) : Status();
-    if (!fits.ok()) return PromptError(fits, field);
-    prompts.push_back(text != nullptr ? host.Prompt(std::string_view(*text))
-                                      : std::get<TokenIds>(prompt));
+    auto ids = host.Prompt(prompt);
+    if (!ids.ok()) return PromptError(ids.status(), field);
+    prompts.push_back(std::move(ids).value());
   }
   for (const TokenIds& prompt : prompts) {
     if (std::ssize(prompt) < host.context()) continue;

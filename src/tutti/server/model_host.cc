@@ -77,8 +77,11 @@ Result<ConversationPrompt> ModelHost::Prompt(const text::Conversation& conversat
                                              bool goes_on) const {
   TUTTI_ASSIGN_OR_RETURN(const text::RenderResult rendered, Render(conversation, goes_on));
   const std::string text = rendered.Text();
+  if (!has_template_) {
+    TUTTI_ASSIGN_OR_RETURN(TokenIds ids, Prompt(std::string_view(text)));
+    return ConversationPrompt{.ids = std::move(ids)};
+  }
   TUTTI_RETURN_IF_ERROR(CheckFits(text));
-  if (!has_template_) return ConversationPrompt{.ids = Prompt(text)};
   return ConversationPrompt{
       .ids = text::EncodeSegments(tokenizer(), rendered.segments),
       .in_reasoning = text::PromptOpensReasoning(answer_format_.reasoning, text)};
@@ -99,7 +102,13 @@ Status ModelHost::CheckFits(std::string_view text) const {
       text.size(), context_);
 }
 
-TokenIds ModelHost::Prompt(std::string_view text) const {
+Result<TokenIds> ModelHost::Prompt(const std::variant<std::string, TokenIds>& prompt) const {
+  if (const auto* text = std::get_if<std::string>(&prompt)) return Prompt(std::string_view(*text));
+  return std::get<TokenIds>(prompt);
+}
+
+Result<TokenIds> ModelHost::Prompt(std::string_view text) const {
+  TUTTI_RETURN_IF_ERROR(CheckFits(text));
   return text::EncodeOpenText(tokenizer(), text);
 }
 

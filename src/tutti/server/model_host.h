@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <variant>
 #include <vector>
 
 #include "tutti/engine.h"
@@ -65,12 +66,12 @@ class ModelHost {
   bool IsEnd(TokenId id) const;
 
   Result<text::RenderResult> Render(const text::Conversation& conversation, bool goes_on) const;
-  // kResource for a text that has more tokens than the context, however long they are: said before
-  // it is tokenized.
-  Status CheckFits(std::string_view text) const;
   // The ids of a text that goes on, or of a conversation: one whose next turn is the assistant's,
-  // or, where `goes_on`, whose last message is to be continued.
-  TokenIds Prompt(std::string_view text) const;
+  // or, where `goes_on`, whose last message is to be continued. kResource for a text that has more
+  // tokens than the context however long they are, said before it is tokenized.
+  Result<TokenIds> Prompt(std::string_view text) const;
+  // The same, or the ids that were given.
+  Result<TokenIds> Prompt(const std::variant<std::string, TokenIds>& prompt) const;
   Result<ConversationPrompt> Prompt(const text::Conversation& conversation,
                                     bool goes_on = false) const;
 
@@ -89,6 +90,7 @@ class ModelHost {
  private:
   // With the vocabulary's tokens that templates want.
   text::Conversation Complete(text::Conversation conversation) const;
+  Status CheckFits(std::string_view text) const;
 
   const std::string name_;
   HostedModel model_;

@@ -10,16 +10,6 @@
 namespace tutti::server {
 namespace {
 
-Status CheckFits(const ModelHost& host, const Prompt& prompt) {
-  const auto* text = std::get_if<std::string>(&prompt);
-  return text != nullptr ? host.CheckFits(*text) : Status();
-}
-
-TokenIds IdsOf(const ModelHost& host, const Prompt& prompt) {
-  const auto* text = std::get_if<std::string>(&prompt);
-  return text != nullptr ? host.Prompt(std::string_view(*text)) : std::get<TokenIds>(prompt);
-}
-
 constexpr Service::Dialect Plain(std::string_view route) { return {route, nullptr, OpenaiError}; }
 
 constexpr Service::Dialect kEmbeddings = Plain("/v1/embeddings");
@@ -51,9 +41,9 @@ std::optional<ApiError> Service::RunEmbeddings(const Request& exchange) {
   }
   std::vector<TokenIds> prompts;
   for (const Prompt& prompt : parsed->inputs) {
-    const Status fits = CheckFits(**host, prompt);
-    if (!fits.ok()) return PromptError(fits, "input");
-    prompts.push_back(IdsOf(**host, prompt));
+    auto ids = (*host)->Prompt(prompt);
+    if (!ids.ok()) return PromptError(ids.status(), "input");
+    prompts.push_back(std::move(ids).value());
   }
   const int64_t dimensions = parsed->dimensions;
   const uint64_t key = next_generation_++;
