@@ -156,7 +156,11 @@ bool RegexTree::LimitLength(int64_t min, int64_t max) {
   if (varying < 0) return false;
   Node& node = nodes_[static_cast<size_t>(varying)];
   node.min = std::max(node.min, min - fixed);
-  if (max >= 0) node.max = node.max < 0 ? max - fixed : std::min(node.max, max - fixed);
+  if (max >= 0) {
+    const int64_t room = max - fixed;  // below 0 where the fixed parts alone are too long
+    if (room < node.min) return false;
+    node.max = node.max < 0 ? room : std::min(node.max, room);
+  }
   if (node.max >= 0 && node.max < node.min) return false;
   std::vector<int32_t> parts = {add({.op = Op::kBegin})};
   parts.insert(parts.end(), top.parts.begin(), top.parts.end());

@@ -155,6 +155,10 @@ TEST(GrammarSchemaTest, Strings) {
   ExpectError(R"x({"type":"string","pattern":"("})x", StatusCode::kUsage, "malformed");
   ExpectError(R"({"type":"string","pattern":"^a+b+$","maxLength":3})", StatusCode::kUnsupported,
               "maxLength");
+  ExpectError(R"({"type":"string","pattern":"^abcd+$","maxLength":2})", StatusCode::kUnsupported,
+              "maxLength");
+  ExpectError(R"({"type":"string","pattern":"^abc{5,}$","maxLength":6})", StatusCode::kUnsupported,
+              "maxLength");
   ExpectError(R"({"type":"string","pattern":"^a","format":"date"})", StatusCode::kUnsupported,
               "several");
   ExpectError(R"({"type":"string","minLength":-1})", StatusCode::kUsage, "whole number");
