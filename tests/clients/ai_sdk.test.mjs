@@ -42,6 +42,9 @@ for (const [name, model] of Object.entries(MODELS)) {
     assert.equal(whole.finishReason, 'tool-calls');
     assertObeysSchema(whole.toolCalls[0].input);
     const stream = streamText(request);
+    let pieces = 0;
+    for await (const part of stream.fullStream) if (part.type === 'tool-input-delta') pieces++;
+    assert.ok(pieces > 1, `the arguments came in ${pieces} pieces`);
     const [call] = await stream.toolCalls;
     assert.equal(call.toolName, 'weather');
     assertObeysSchema(call.input);

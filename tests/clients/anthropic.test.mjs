@@ -52,8 +52,12 @@ test('tools: any, named, streamed, and the way back', async () => {
   assert.equal(use.name, 'weather');
   assertObeysSchema(use.input);
 
-  const final = await client().messages.stream({...request(), max_tokens: 120, tools,
-    tool_choice: {type: 'tool', name: 'weather'}}).finalMessage();
+  const stream = client().messages.stream({...request(), max_tokens: 120, tools,
+    tool_choice: {type: 'tool', name: 'weather'}});
+  let pieces = 0;
+  stream.on('inputJson', () => pieces++);
+  const final = await stream.finalMessage();
+  assert.ok(pieces > 1, `the arguments came in ${pieces} pieces`);
   assert.equal(final.stop_reason, 'tool_use');
   assertObeysSchema(final.content.find((block) => block.type === 'tool_use').input);
 

@@ -70,9 +70,13 @@ test('tools: required, named, streamed, and the way back', async () => {
   assertObeysSchema(JSON.parse(call.function.arguments));
 
   const named = {...request, tool_choice: {type: 'function', function: {name: 'weather'}}};
-  const final = await client().chat.completions.stream(named).finalChatCompletion();
+  const stream = client().chat.completions.stream(named);
+  let pieces = 0;
+  stream.on('tool_calls.function.arguments.delta', () => pieces++);
+  const final = await stream.finalChatCompletion();
   assert.equal(final.choices[0].finish_reason, 'tool_calls');
   assertObeysSchema(JSON.parse(final.choices[0].message.tool_calls[0].function.arguments));
+  assert.ok(pieces > 1, `the arguments came in ${pieces} pieces`);
 
   const back = await client().chat.completions.create({...greedy(), messages: [
     {role: 'user', content: 'Hi'}, {role: 'assistant', content: null, tool_calls: [call]},
@@ -149,6 +153,12 @@ test('responses: tools and structured output', async () => {
   const call = called.output.find((item) => item.type === 'function_call');
   assert.equal(call.name, 'weather');
   assertObeysSchema(JSON.parse(call.arguments));
+  const stream = client().responses.stream({...request, tools, tool_choice: 'required'});
+  const pieces = [];
+  stream.on('response.function_call_arguments.delta', (event) => pieces.push(event.delta));
+  const streamed = (await stream.finalResponse()).output.find((item) => item.type === 'function_call');
+  assert.equal(pieces.join(''), streamed.arguments);
+  assert.ok(pieces.length > 1, `the arguments came in ${pieces.length} pieces`);
   const format = {type: 'json_schema', name: 'answer', strict: true, schema: SCHEMA};
   const final = await client().responses.stream({...request, text: {format}}).finalResponse();
   assert.equal(final.status, 'completed');

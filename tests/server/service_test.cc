@@ -259,6 +259,24 @@ TEST_F(ServiceTest, RequiredToolsAreCalledAsTheirSchemaSays) {
       json::parse(json::value_to<std::string>(call.at("function").at("arguments")));
   EXPECT_TRUE(arguments.at("n") == 1 || arguments.at("n") == 2) << arguments;
 
+  // As a stream: the arguments in pieces, which joined are the same.
+  body["stream"] = true;
+  const std::string stream = Send(&Service::ChatCompletions, body)->Wait().body;
+  std::string joined;
+  int pieces = 0;
+  for (size_t at = 0; (at = stream.find("data: {", at)) != std::string::npos; ++at) {
+    const json::value event = json::parse(stream.substr(at + 6, stream.find('\n', at) - at - 6));
+    const json::object& delta = event.at("choices").at(0).at("delta").as_object();
+    if (!delta.contains("tool_calls")) continue;
+    const json::value& piece = delta.at("tool_calls").at(0);
+    EXPECT_EQ(piece.at("index"), 0);
+    joined += json::value_to<std::string>(piece.at("function").at("arguments"));
+    ++pieces;
+  }
+  EXPECT_EQ(joined, call.at("function").at("arguments").as_string());
+  EXPECT_GT(pieces, 3) << stream;
+  body["stream"] = false;
+
   body["tools"] = {
       {{"type", "function"},
        {"function",

@@ -3,6 +3,25 @@
 #include <utility>
 
 namespace tutti::server {
+namespace {
+
+AnswerEventKind KindOf(text::PartKind kind) {
+  switch (kind) {
+    case text::PartKind::kText:
+      return AnswerEventKind::kText;
+    case text::PartKind::kReasoning:
+      return AnswerEventKind::kReasoning;
+    case text::PartKind::kToolCall:
+      return AnswerEventKind::kToolCall;
+    case text::PartKind::kArguments:
+      return AnswerEventKind::kArguments;
+    case text::PartKind::kCallEnd:
+      return AnswerEventKind::kToolCallEnd;
+  }
+  return AnswerEventKind::kText;
+}
+
+}  // namespace
 
 Result<ChoiceText> ChoiceText::Create(const ModelHost& host, ChoiceOptions options) {
   TUTTI_ASSIGN_OR_RETURN(text::StopStrings stop, text::StopStrings::Create(options.stop));
@@ -39,29 +58,21 @@ void ChoiceText::Take(std::string text, std::vector<AnswerEvent>& events) {
 
 void ChoiceText::Add(std::vector<text::AnswerPart> parts, std::vector<AnswerEvent>& events) {
   for (text::AnswerPart& part : parts) {
+    if (called_) return;
+    AnswerEvent event{.kind = KindOf(part.kind), .choice = options_.choice};
+    event.text = std::move(part.text);
     if (part.kind == text::PartKind::kToolCall) {
-      AddCall(part.call, events);
-      continue;
+      event.call_id = part.id.empty() ? fmt::format("{}{}", options_.call_id_prefix, calls_)
+                                      : std::move(part.id);
+      ++calls_;
     }
-    events.push_back({.kind = part.kind == text::PartKind::kReasoning ? AnswerEventKind::kReasoning
-                                                                      : AnswerEventKind::kText,
-                      .choice = options_.choice,
-                      .text = std::move(part.text)});
-    events.back().logprobs = std::exchange(pending_, {});
+    if (part.kind == text::PartKind::kCallEnd) {
+      called_ = options_.one_call;
+    } else {
+      event.logprobs = std::exchange(pending_, {});
+    }
+    events.push_back(std::move(event));
   }
-}
-
-void ChoiceText::AddCall(const text::ToolCall& call, std::vector<AnswerEvent>& events) {
-  AnswerEvent event{.kind = AnswerEventKind::kToolCall, .choice = options_.choice};
-  event.text = call.name;
-  event.call_id = call.id.empty() ? fmt::format("{}{}", options_.call_id_prefix, calls_) : call.id;
-  ++calls_;
-  event.logprobs = std::exchange(pending_, {});
-  events.push_back(std::move(event));
-  AnswerEvent arguments{.kind = AnswerEventKind::kArguments, .choice = options_.choice};
-  arguments.text = call.arguments;
-  events.push_back(std::move(arguments));
-  events.push_back({.kind = AnswerEventKind::kToolCallEnd, .choice = options_.choice});
 }
 
 std::vector<AnswerEvent> ChoiceText::Finish(FinishReason reason) {
@@ -73,7 +84,7 @@ std::vector<AnswerEvent> ChoiceText::Finish(FinishReason reason) {
     rest += stop_.Finish();
     Take(std::move(rest), events);
   }
-  if (options_.parts) Add(options_.parts->Finish(), events);
+  if (options_.parts && !called_) Add(options_.parts->Finish(), events);
   AnswerEvent end{.kind = AnswerEventKind::kFinished, .choice = options_.choice};
   end.reason = stopped() ? FinishReason::kStop : reason;
   end.stop = stop_.matched();

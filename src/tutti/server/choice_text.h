@@ -25,6 +25,7 @@ struct ChoiceOptions {
   // Null: all is text, as in completions.
   std::unique_ptr<text::AnswerParts> parts = nullptr;
   std::string call_id_prefix = {};  // of tool calls that the model gives no id
+  bool one_call = false;            // the answer ends behind its first tool call
 };
 
 class ChoiceText {
@@ -37,8 +38,8 @@ class ChoiceText {
   // The events at the end, kFinished the last.
   std::vector<AnswerEvent> Finish(FinishReason reason);
 
-  // A stop string came: nothing more is wanted.
-  bool stopped() const { return stop_.stopped(); }
+  // A stop string came, or the only call that may be: nothing more is wanted.
+  bool stopped() const { return stop_.stopped() || called_; }
   bool finished() const { return finished_; }
   int64_t tokens() const { return tokens_; }
   int64_t reasoning_tokens() const { return reasoning_tokens_; }
@@ -52,7 +53,6 @@ class ChoiceText {
   // What a piece of text adds.
   void Take(std::string text, std::vector<AnswerEvent>& events);
   void Add(std::vector<text::AnswerPart> parts, std::vector<AnswerEvent>& events);
-  void AddCall(const text::ToolCall& call, std::vector<AnswerEvent>& events);
   TokenText TextOf(TokenId id, float logprob) const;
 
   const ModelHost* host_;
@@ -60,6 +60,7 @@ class ChoiceText {
   text::StreamDecoder decoder_;
   text::StopStrings stop_;
   int32_t calls_ = 0;
+  bool called_ = false;                // the only call that may be
   std::vector<TokenLogprob> pending_;  // logprobs of tokens whose text is held back
   int64_t tokens_ = 0;
   int64_t reasoning_tokens_ = 0;

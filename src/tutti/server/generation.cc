@@ -117,6 +117,7 @@ std::optional<ApiError> Generation::AddChoice() {
                         .stop = wanted.stop,
                         .logprobs = wanted.sampling.logprobs >= 0};
   options.call_id_prefix = fmt::format("call_{}_{}_", parts_.id, options.choice);
+  options.one_call = !wanted.parallel_tool_calls;
   if (wanted.conversation) {
     // A grammar has no place for reasoning.
     const bool free = wanted.format.kind == OutputKind::kFree && !OnlyCalls();

@@ -6,6 +6,7 @@
 
 #include "tutti/text/answer_parts_impl.h"
 #include "tutti/text/tool_call_parsers.h"
+#include "tutti/text/tool_call_scan.h"
 
 namespace tutti::text {
 namespace {
@@ -27,7 +28,8 @@ size_t SpacesAtEnd(std::string_view text) {
 
 // Whether a piece of JSON ends inside of a string: a marker found there is part of that string.
 bool EndsInString(std::string_view body) {
-  const std::string_view trimmed = Trimmed(body);
+  const std::string_view trimmed =
+      body.substr(std::min(body.find_first_not_of(" \t\r\n,;"), body.size()));
   if (!trimmed.starts_with('{') && !trimmed.starts_with('[')) return false;
   bool quoted = false;
   for (size_t i = 0; i < trimmed.size(); ++i) {
@@ -44,8 +46,7 @@ class MarkedParts final : public AnswerParts {
         options_(std::move(options)),
         types_(options_.tools) {
     if (options_.only_calls) {
-      call_ = &BareCallSyntax();
-      state_ = State::kCall;
+      OpenCall(BareCallSyntax());
       return;
     }
     if (!marks_.open.empty() && options_.in_reasoning) Enter(State::kReasoning);
@@ -149,8 +150,7 @@ class MarkedParts final : public AnswerParts {
     }
     if (!last && !marks_.open.empty() && marks_.open.starts_with(rest)) return false;
     if (bare_ != nullptr && rest.starts_with(bare_->open)) {
-      call_ = bare_;
-      state_ = State::kCall;
+      OpenCall(*bare_);
       return true;
     }
     state_ = State::kText;
@@ -178,9 +178,7 @@ class MarkedParts final : public AnswerParts {
       Drop(marker.size());
       Enter(State::kText);
     } else {
-      call_ = *call;
-      searched_ = marker.size();
-      state_ = State::kCall;
+      OpenCall(**call);
     }
     return true;
   }
@@ -217,47 +215,153 @@ class MarkedParts final : public AnswerParts {
     return false;
   }
 
-  // What is seen begins with the marker that opens the call.
+  void OpenCall(const CallSyntax& syntax) {
+    call_ = &syntax;
+    open_ = searched_ = syntax.bare ? 0 : syntax.open.size();
+    scan_.emplace(syntax, types_);
+    arguments_.reset();
+    is_given_ = false;
+    state_ = State::kCall;
+  }
+
+  // What is seen begins with the marker that opens the call, or behind what was given out of it.
   bool Call(bool last) {
-    const size_t open = call_->bare ? 0 : call_->open.size();
+    if (arguments_) return Arguments(last);
+    // As far as a closing marker.
+    size_t limit = Seen().size();
     if (!call_->close.empty()) {
       const size_t at = Seen().find(call_->close, searched_);
-      if (at != std::string_view::npos) {
-        const std::string_view body = Seen().substr(open, at - open);
-        const size_t end = at + call_->close.size();
-        // A marker inside of an argument; not for ever, a model may forget a quote.
-        constexpr int kMostPassed = 4;
-        if (passed_ < kMostPassed && EndsInString(body)) {
-          if (first_end_ == 0) first_end_ = end;
-          ++passed_;
-          searched_ = end;
-          return true;
-        }
-        CloseCall(body, end, first_end_ > 0 ? first_end_ : end);
+      if (at != std::string_view::npos) limit = at + call_->close.size();
+    }
+    if (!event_) event_ = scan_->Next(Seen().substr(open_, limit - open_));
+    const size_t scanned = open_ + scan_->seen();
+    if (CloseBefore(*event_ == CallScan::Event::kNone ? limit : scanned)) return true;
+    switch (*event_) {
+      case CallScan::Event::kBegin:
+        return BeginArguments(scanned, last);
+      case CallScan::Event::kObject:
+        TakeObject(scanned);
         return true;
-      }
-      const size_t tail = std::min(Seen().size(), call_->close.size());
-      searched_ = std::max(searched_, Seen().size() - tail);
+      case CallScan::Event::kItem:
+        DropOfCall(scanned);
+        return true;
+      case CallScan::Event::kNone:
+        break;
+    }
+    event_.reset();
+    if (limit < Seen().size()) return true;
+    if (call_->bare && scan_->dead() && !options_.only_calls) {
+      LeaveCall();  // nothing of it can be a call any more
+      return true;
     }
     if (!last || Seen().empty()) return false;
     const size_t end = Seen().size();
-    CloseCall(Seen().substr(open), end, first_end_ > 0 ? first_end_ : end);
+    CloseCall(Seen().substr(open_), end, first_end_ > 0 ? first_end_ : end);
     return true;
+  }
+
+  // Ends the call where its closing marker stands within the first bytes of what is seen.
+  bool CloseBefore(size_t limit) {
+    if (call_->close.empty()) return false;
+    for (;;) {
+      const size_t at = Seen().substr(0, limit).find(call_->close, searched_);
+      if (at == std::string_view::npos) break;
+      const std::string_view body = Seen().substr(open_, at - open_);
+      const size_t end = at + call_->close.size();
+      // A marker inside of an argument; not for ever, a model may forget a quote.
+      constexpr int kMostPassed = 4;
+      if (passed_ >= kMostPassed || !EndsInString(body)) {
+        CloseCall(body, end, first_end_ > 0 ? first_end_ : end);
+        return true;
+      }
+      if (first_end_ == 0) first_end_ = end;
+      ++passed_;
+      searched_ = end;
+    }
+    searched_ = std::max(searched_, limit - std::min(limit, call_->close.size()));
+    return false;
+  }
+
+  // The scan has found arguments, whose `{` is the last byte that it has seen. An object goes on
+  // with a name or ends.
+  bool BeginArguments(size_t scanned, bool last) {
+    const std::string_view rest = Seen().substr(scanned);
+    const size_t next = rest.find_first_not_of(kSpaces);
+    if (next == std::string_view::npos && !last) return false;
+    if (next == std::string_view::npos || (rest[next] != '"' && rest[next] != '}')) {
+      event_.reset();
+      scan_->GiveUp();
+      return true;
+    }
+    parts_.BeginCall(scan_->call());
+    DropOfCall(scanned);
+    std::string brace;
+    arguments_.emplace().Take("{", {}, brace);
+    parts_.Add(PartKind::kArguments, brace);
+    is_given_ = true;
+    return true;
+  }
+
+  bool Arguments(bool last) {
+    std::string piece;
+    const size_t taken = arguments_->Take(Seen(), call_->close, piece);
+    parts_.Add(PartKind::kArguments, piece);
+    Drop(taken);
+    const bool closed = !call_->close.empty() && Seen().starts_with(call_->close);
+    if (!arguments_->ended() && !closed && !last) return false;
+    parts_.EndCall();
+    arguments_.reset();
+    scan_->Resume();
+    return true;
+  }
+
+  // An object ended that was not given out while it was written.
+  void TakeObject(size_t scanned) {
+    std::vector<ToolCall> found;
+    if (call_->parse(scan_->object(Seen().substr(open_)), types_, found)) {
+      parts_.AddCalls(found);
+      is_given_ = true;
+      DropOfCall(scanned);
+    } else {
+      event_.reset();
+      scan_->GiveUp();
+    }
+  }
+
+  // Everything that the scan has seen.
+  void DropOfCall(size_t scanned) {
+    Drop(scanned);
+    scan_->Drop(scan_->seen());
+    event_.reset();
+    open_ = searched_ = first_end_ = 0;
+    passed_ = 0;
   }
 
   // Takes `end` bytes as calls, or the first `failed_end` of them as text.
   void CloseCall(std::string_view body, size_t end, size_t failed_end) {
+    const std::string_view rest = is_given_ ? WithoutLayout(body) : body;
     std::vector<ToolCall> found;
-    if (call_->parse(body, types_, found)) {
-      parts_.AddCalls(std::move(found), Seen().substr(0, end));
-      begin_ += end;
+    if ((is_given_ && call_->close.starts_with(rest)) || call_->parse(rest, types_, found)) {
+      parts_.AddCalls(found);
+      Drop(end);
+      Enter(State::kText);
+    } else if (is_given_) {
+      Drop(body.size() - rest.size());
+      Emit(PartKind::kText, rest.size());
+      Drop(end - body.size());
       Enter(State::kText);
     } else {
       Emit(PartKind::kText, failed_end);
       end_ = begin_;  // what follows is looked at anew
       state_ = State::kText;
     }
+    LeaveCall();
+  }
+
+  void LeaveCall() {
+    if (state_ == State::kCall) state_ = State::kText;
     call_ = nullptr;
+    event_.reset();
     searched_ = first_end_ = 0;
     passed_ = 0;
   }
@@ -277,10 +381,15 @@ class MarkedParts final : public AnswerParts {
   PartList parts_;
   size_t dropped_ = 0;
 
-  const CallSyntax* call_ = nullptr;  // the one that is open
-  size_t searched_ = 0;               // before this its end is not
-  size_t first_end_ = 0;              // of ends that were inside of a string
-  int passed_ = 0;                    // of these
+  const CallSyntax* call_ = nullptr;        // the one that is open
+  size_t open_ = 0;                         // bytes of its marker that are seen
+  std::optional<CallScan> scan_;            // of what is seen behind them
+  std::optional<CallScan::Event> event_;    // of the scan, not dealt with
+  std::optional<ArgumentsScan> arguments_;  // that are being given out
+  bool is_given_ = false;                   // a call was given out
+  size_t searched_ = 0;                     // before this its end is not
+  size_t first_end_ = 0;                    // of ends that were inside of a string
+  int passed_ = 0;                          // of these
 };
 
 }  // namespace
@@ -300,15 +409,21 @@ void PartList::Add(PartKind kind, std::string_view text) {
   if (!parts_.empty() && parts_.back().kind == kind) {
     parts_.back().text += text;
   } else {
-    parts_.push_back({.kind = kind, .text = std::string(text), .call = {}});
+    parts_.push_back({.kind = kind, .text = std::string(text)});
   }
 }
 
-void PartList::AddCalls(std::vector<ToolCall> calls, std::string_view source) {
-  for (ToolCall& call : calls) {
-    parts_.push_back({.kind = PartKind::kToolCall,
-                      .text = std::string(std::exchange(source, {})),
-                      .call = std::move(call)});
+void PartList::BeginCall(const ToolCall& call) {
+  parts_.push_back({.kind = PartKind::kToolCall, .text = call.name, .id = call.id});
+}
+
+void PartList::EndCall() { parts_.push_back({.kind = PartKind::kCallEnd}); }
+
+void PartList::AddCalls(std::span<const ToolCall> calls) {
+  for (const ToolCall& call : calls) {
+    BeginCall(call);
+    Add(PartKind::kArguments, call.arguments);
+    EndCall();
   }
 }
 

@@ -5,10 +5,13 @@
 //   for (piece of tokens) use(parts->Push(piece));
 //   use(parts->Finish());
 //
-// Text and reasoning come as soon as no marker can begin in them; a call comes whole, once it is
-// known to be one. What looks like a call and is none comes as text, markers included: nothing is
-// lost but the markers themselves and white space beside them. How the text was cut into pieces
-// makes no difference to what comes out. Linear time, no regular expressions.
+// Text and reasoning come as soon as no marker can begin in them. A call whose form has its
+// arguments as JSON begins as soon as its name is known and they have begun; its arguments come
+// while they are written, and it stays a call whatever follows: one that is cut off or malformed
+// ends where it ends. All other calls come when they have parsed. What looks like a call and is
+// none comes as text, markers included: nothing is lost but the markers themselves, white space
+// beside them and, in arguments, between the parts of JSON. How the text was cut into pieces makes
+// no difference to what comes out. Linear time, no regular expressions.
 //
 // The text must contain the markers that are control tokens of the vocabulary too (Knows tells
 // which), but not the tokens that end the answer.
@@ -27,12 +30,13 @@
 
 namespace tutti::text {
 
-enum class PartKind : uint8_t { kText, kReasoning, kToolCall };
+// A call is kToolCall, kArguments any number of times, kCallEnd, with nothing between.
+enum class PartKind : uint8_t { kText, kReasoning, kToolCall, kArguments, kCallEnd };
 
 struct AnswerPart {
   PartKind kind = PartKind::kText;
-  std::string text;  // of a call: as the model wrote it; empty for all but the first of a block
-  ToolCall call;     // for kToolCall
+  std::string text = {};  // kToolCall: the function's name; kArguments: a piece of JSON
+  std::string id = {};    // kToolCall, where the family writes one
 };
 
 // What a family's answers look like.
@@ -61,7 +65,7 @@ class AnswerParts {
   virtual std::vector<AnswerPart> Push(std::string_view text) = 0;
   // The answer has ended.
   virtual std::vector<AnswerPart> Finish() = 0;
-  // Bytes of markers and white space that came out as nothing.
+  // Bytes that came out as neither text nor reasoning: of calls, markers and white space.
   virtual size_t dropped_bytes() const = 0;
   // Whether the text that comes next is reasoning, as far as one knows.
   virtual bool in_reasoning() const = 0;

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <map>
 #include <sstream>
+#include <utility>
 
 #include "tests/shared_fixtures.h"
 #include "tutti/base/json.h"
@@ -83,10 +84,14 @@ Calls FoundCalls(const AnswerFormat& format, std::string_view prompt, std::strin
   options.in_reasoning = PromptOpensReasoning(format.reasoning, prompt);
   const auto parts = MakeAnswerParts(format, options);
   Calls calls;
+  std::string arguments;
   for (const auto& list : {parts->Push(answer), parts->Finish()}) {
     for (const AnswerPart& part : list) {
-      if (part.kind == PartKind::kToolCall) {
-        calls.emplace_back(part.call.name, json::parse(part.call.arguments));
+      if (part.kind == PartKind::kToolCall) calls.emplace_back(part.text, nullptr);
+      if (part.kind == PartKind::kArguments) arguments += part.text;
+      if (part.kind == PartKind::kCallEnd) {
+        const auto value = ParseJson(std::exchange(arguments, {}));
+        if (value.ok()) calls.back().second = *value;
       }
     }
   }

@@ -1,8 +1,10 @@
 #include <array>
+#include <optional>
 #include <span>
 
 #include "tutti/text/answer_parts_impl.h"
 #include "tutti/text/tool_call_parsers.h"
+#include "tutti/text/tool_call_scan.h"
 
 namespace tutti::text {
 namespace {
@@ -128,14 +130,15 @@ class HarmonyParts final : public AnswerParts {
       if (kind_ != PartKind::kToolCall) {
         parts_.Add(kind_, std::string_view(buffer_).substr(0, buffer_.size() - keep));
         buffer_.erase(0, buffer_.size() - keep);
-      } else if (last) {
-        FinishCall(buffer_.size());
       } else {
-        searched_ = buffer_.size() - keep;
+        const size_t sure = buffer_.size() - keep;
+        searched_ = sure - TakeArguments(sure);
+        if (last) FinishCall(buffer_.size());
       }
       return false;
     }
     if (kind_ == PartKind::kToolCall) {
+      at -= TakeArguments(at);
       FinishCall(at);
     } else {
       parts_.Add(kind_, std::string_view(buffer_).substr(0, at));
@@ -152,20 +155,51 @@ class HarmonyParts final : public AnswerParts {
     return true;
   }
 
-  // The call whose body is the first `size` bytes; as text where it is none.
+  // Gives out what the first `size` bytes add to the arguments of a call; they begin as an object
+  // does. Answers how many bytes that took.
+  size_t TakeArguments(size_t size) {
+    const std::string_view body = std::string_view(buffer_).substr(0, size);
+    if (!arguments_) {
+      const std::string_view start = Trimmed(body);
+      const std::string_view next = Trimmed(start.substr(std::min<size_t>(start.size(), 1)));
+      if (head_.empty() || !IsToolName(recipient_) || !start.starts_with('{') || next.empty() ||
+          (next.front() != '"' && next.front() != '}')) {
+        return 0;
+      }
+      parts_.BeginCall({.name = recipient_, .arguments = {}, .id = {}});
+      arguments_.emplace();
+      dropped_ += head_.size();
+    }
+    std::string piece;
+    const size_t taken = arguments_->Take(body, {}, piece);
+    parts_.Add(PartKind::kArguments, piece);
+    dropped_ += taken;
+    buffer_.erase(0, taken);
+    return taken;
+  }
+
+  // The call whose body, or what is left of it, is the first `size` bytes; as text where it is
+  // none.
   void FinishCall(size_t size) {
     const std::string_view body = std::string_view(buffer_).substr(0, size);
     ToolCall call;
     call.name = recipient_;
-    if (head_.empty()) {
+    if (arguments_) {
+      parts_.EndCall();
+      if (Trimmed(body).empty()) {
+        dropped_ += size;
+      } else {
+        parts_.Add(PartKind::kText, body);
+      }
+    } else if (head_.empty()) {
       parts_.Add(PartKind::kText, body);
     } else if (SetArguments(body, call)) {
-      std::vector<ToolCall> calls;
-      calls.push_back(std::move(call));
-      parts_.AddCalls(std::move(calls), head_ + std::string(body));
+      parts_.AddCalls({&call, 1});
+      dropped_ += head_.size() + size;
     } else {
       parts_.Add(PartKind::kText, head_ + std::string(body));
     }
+    arguments_.reset();
     head_.clear();
     buffer_.erase(0, size);
   }
@@ -174,7 +208,8 @@ class HarmonyParts final : public AnswerParts {
   State state_ = State::kBegin;
   PartKind kind_ = PartKind::kText;
   std::string recipient_;
-  std::string head_;  // the header of a call
+  std::string head_;                        // the header of a call
+  std::optional<ArgumentsScan> arguments_;  // that are being given out
   std::string buffer_;
   size_t searched_ = 0;
   size_t dropped_ = 0;

@@ -20,7 +20,9 @@ size_t PossibleMarkerBytes(std::string_view text, std::span<const std::string_vi
 class PartList {
  public:
   void Add(PartKind kind, std::string_view text);
-  void AddCalls(std::vector<ToolCall> calls, std::string_view source);
+  void BeginCall(const ToolCall& call);
+  void EndCall();
+  void AddCalls(std::span<const ToolCall> calls);  // with their arguments
   std::vector<AnswerPart> Take() { return std::exchange(parts_, {}); }
 
  private:

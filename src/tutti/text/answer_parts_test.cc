@@ -4,10 +4,13 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 namespace tutti::text {
 namespace {
 
-// Parts as one line: text, (reasoning), f{"a":1}; neighbours of one kind are one.
+// Parts as one line: text, (reasoning), f{"a":1}; neighbours of one kind are one. A call without an
+// end shows.
 std::string Shown(const std::vector<AnswerPart>& parts) {
   std::vector<AnswerPart> merged;
   for (const AnswerPart& part : parts) {
@@ -19,16 +22,19 @@ std::string Shown(const std::vector<AnswerPart>& parts) {
     }
   }
   std::string out;
+  std::string id;
   for (const AnswerPart& part : merged) {
-    if (!out.empty()) out += '~';
-    if (part.kind == PartKind::kText) out += part.text;
-    if (part.kind == PartKind::kReasoning) out += "(" + part.text + ")";
-    if (part.kind == PartKind::kToolCall) {
-      out += part.call.name + part.call.arguments;
-      if (!part.call.id.empty()) out += "#" + part.call.id;
+    const bool of_call = part.kind == PartKind::kArguments || part.kind == PartKind::kCallEnd;
+    if (!out.empty() && !of_call) out += '~';
+    if (part.kind == PartKind::kReasoning) {
+      out += "(" + part.text + ")";
+    } else {
+      out += part.text;
     }
+    if (part.kind == PartKind::kToolCall) id = part.id.empty() ? "!" : "!#" + part.id;
+    if (part.kind == PartKind::kCallEnd) out += std::exchange(id, "no call").substr(1);
   }
-  return out;
+  return id.starts_with('!') ? out + " without an end" : out;
 }
 
 AnswerPartsOptions Tools() {
@@ -50,7 +56,9 @@ std::string Split(std::string_view format, std::string_view answer, AnswerPartsO
   for (size_t at = 0; at < answer.size(); at += step) add(parts->Push(answer.substr(at, step)));
   add(parts->Finish());
   size_t bytes = parts->dropped_bytes();
-  for (const AnswerPart& part : all) bytes += part.text.size();
+  for (const AnswerPart& part : all) {
+    if (part.kind <= PartKind::kReasoning) bytes += part.text.size();
+  }
   EXPECT_EQ(bytes, answer.size()) << answer;
   return Shown(all);
 }
@@ -86,7 +94,9 @@ TEST(AnswerParts, WhatIsNoCallIsText) {
        {"<tool_call>", "<tool_call>{", "<tool_call>{}</tool_call>",
         "<tool_call>{\"name\":3}</tool_call> x", "<tool_call>{\"name\":\"f\",\"arguments\":7}",
         "<tool_call></tool_call>", "<tool_call>a b</tool_call>", "x <tool_ca",
-        "<tool_call>{\"name\":\"f\",\"arguments\":{\"s\":\"</tool_call> and no more"}) {
+        "<tool_call>{\"name\":\"f\",\"arguments\":{oops}}</tool_call>",
+        "<tool_call>{\"name\":\"f\",\"arguments\":{ ",
+        "<tool_call>{\"name\":\"f\",\"x\":\"</tool_call> and no more"}) {
     Expect(kQwen, text, text);
   }
   // The next one is found.
@@ -186,6 +196,82 @@ TEST(AnswerParts, CallsWithoutMarkersAreOfKnownToolsOnly) {
   Expect(kLlama, R"({"answer": 42})", R"({"answer": 42})");
   Expect(kLlama, "{ not JSON", "{ not JSON");
   Expect(kLlama, "see {\"name\":\"f\"}", "see {\"name\":\"f\"}");
+}
+
+// The parts of each byte: everything that is certain comes at once, and stays.
+TEST(AnswerParts, ArgumentsComeWhileTheyAreWritten) {
+  struct Family {
+    std::string_view format;
+    std::string_view before;  // the last byte makes the call certain
+    std::string_view after;
+  };
+  for (const Family& family : std::vector<Family>{
+           {kQwen, "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"", "}\n</tool_call>"},
+           {"<|tools_prefix|>", "<|tools_prefix|>[{\"f\": {\"", "}]<|tools_suffix|>"},
+           {"<｜tool▁calls▁begin｜>",
+            "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{\"",
+            "<｜tool▁call▁end｜><｜tool▁calls▁end｜>"},
+           {"<｜tool▁calls▁begin｜>",
+            "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>f\n```json\n{\"",
+            "\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>"},
+           {"<|tool_calls_section_begin|>",
+            "<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_"
+            "begin|>{\"",
+            "<|tool_call_end|><|tool_calls_section_end|>"},
+           {"[TOOL_CALLS]", "[TOOL_CALLS]f[ARGS]{\"", ""},
+           {"<tool_calls>", "<tool_calls>\n<tool_call>f\n```json\n{\"",
+            "\n```\n</tool_call>\n</tool_calls>"},
+           {"<function=example_function_name>", "<function=f>{\"", "</function>"},
+           {"\"parameters\": dictionary of argument name", "{\"name\": \"f\", \"parameters\": {\"",
+            "}"},
+           {"<|channel|><|message|>", "<|channel|>commentary to=functions.f<|message|>{\"",
+            "<|call|>"}}) {
+    const auto parts = MakeAnswerParts(AnswerFormatOf(family.format), Tools());
+    std::vector<AnswerPart> all = parts->Push(family.before.substr(0, family.before.size() - 1));
+    EXPECT_TRUE(all.empty()) << family.before << Shown(all);
+    all = parts->Push(family.before.substr(family.before.size() - 1));
+    std::string arguments;
+    for (const AnswerPart& part : all)
+      arguments += part.kind == PartKind::kArguments ? part.text : "";
+    ASSERT_FALSE(all.empty()) << family.before;
+    EXPECT_EQ(all.front().kind, PartKind::kToolCall) << family.before;
+    EXPECT_EQ(arguments, "{\"") << family.before;
+    for (const char* byte : {"s", "\"", ":", " ", "\"", "a", " ", "}", "\"", "}"}) {
+      for (AnswerPart& part : parts->Push(byte)) {
+        if (part.kind == PartKind::kArguments) arguments += part.text;
+        all.push_back(std::move(part));
+      }
+    }
+    EXPECT_EQ(arguments, "{\"s\":\"a }\"}") << family.before;
+    for (AnswerPart& part : parts->Push(family.after)) all.push_back(std::move(part));
+    for (AnswerPart& part : parts->Finish()) all.push_back(std::move(part));
+    EXPECT_TRUE(Shown(all).starts_with("f{\"s\":\"a }\"}")) << family.before << Shown(all);
+    EXPECT_EQ(Shown(all).find('~'), std::string::npos) << family.before << Shown(all);
+  }
+}
+
+TEST(AnswerParts, WhatBeganAsACallStaysOne) {
+  // Cut off, inside of a text and of a number; one bracket too few or too many.
+  Expect(kQwen, R"(<tool_call>{"name":"f","arguments":{"s":"</tool_call> and)",
+         R"(f{"s":"</tool_call> and)");
+  Expect(kQwen, R"(<tool_call>{"name":"f","arguments":{"n": 1)", R"(f{"n":1)");
+  Expect(kQwen, R"(<tool_call>{"name":"f","arguments":{"n":1}</tool_call>x)", R"(f{"n":1}~x)");
+  Expect(kQwen, R"(<tool_call>{"name":"f","arguments":{"n":1</tool_call>x)", R"(f{"n":1~x)");
+  Expect(kQwen, R"(<tool_call>{"name":"f","arguments":{"n":1}}} </tool_call>x)", R"(f{"n":1}~x)");
+  Expect(kQwen, R"(<tool_call>{"name":"f","arguments":{"n":1}}</tool_)", R"(f{"n":1})");
+  // White space goes only where it means nothing; line ends in texts become JSON.
+  Expect(kQwen,
+         "<tool_call>{\"name\":\"f\",\"arguments\":{ \"s\" :\t\"a  \n\\\" b\", \"l\": [1 2 , "
+         "true] } }</tool_call>",
+         R"(f{"s":"a  \n\" b","l":[1 2,true]})");
+  // What follows and is no call is text; what is one is one.
+  Expect(kQwen, R"(<tool_call>{"name":"f","arguments":{}} so it is</tool_call> x)",
+         "f{}~so it isx");
+  Expect(kQwen,
+         R"(<tool_call>[{"name":"f","arguments":{}}, {"arguments":{"a":1},"name":"g"},)"
+         R"({"id":"7","name":"g","arguments":{"b":2},"more":[{}]}]</tool_call>)",
+         R"(f{}~g{"a":1}~g{"b":2}#7)");
+  Expect("[TOOL_CALLS]", R"([TOOL_CALLS]f[ARGS]{"a":1} and so on)", R"(f{"a":1}~and so on)");
 }
 
 TEST(AnswerParts, Harmony) {

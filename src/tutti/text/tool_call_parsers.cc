@@ -33,11 +33,6 @@ std::optional<std::string_view> TakeUntil(std::string_view& rest, std::string_vi
   return found;
 }
 
-bool IsName(std::string_view name) {
-  return !name.empty() && name.size() <= 256 &&
-         name.find_first_of(" \t\r\n<>{}[]\"|") == std::string_view::npos;
-}
-
 // The JSON value at the front of `rest`, which is taken; brackets inside strings do not count.
 std::optional<std::string_view> TakeJsonObject(std::string_view& rest) {
   if (!rest.starts_with('{')) return std::nullopt;
@@ -104,7 +99,7 @@ bool CallOf(const json::value& value, std::vector<ToolCall>& calls) {
     const json::value* id = FirstOf(object, {"id", "tool_call_id"});
     if (id != nullptr && id->is_string()) call.id = View(id->get_string());
   }
-  if (!IsName(call.name)) return false;
+  if (!IsToolName(call.name)) return false;
   calls.push_back(std::move(call));
   return true;
 }
@@ -140,7 +135,7 @@ std::string_view WithoutLineEnds(std::string_view text) {
 // NAME>(<parameter=KEY>VALUE</parameter>)*</function>, or NAME>{...}.
 bool ParseParameters(std::string_view rest, const ToolTypes& types, std::vector<ToolCall>& calls) {
   const auto name = TakeUntil(rest, ">");
-  if (!name || !IsName(Trimmed(*name))) return false;
+  if (!name || !IsToolName(Trimmed(*name))) return false;
   ToolCall call;
   call.name = Trimmed(*name);
   ArgumentsBuilder arguments(types, call.name);
@@ -161,7 +156,7 @@ bool ParseArgKeys(std::string_view body, const ToolTypes& types, std::vector<Too
   const size_t first = std::min(body.find("<arg_key>"), body.size());
   ToolCall call;
   call.name = Trimmed(body.substr(0, first));
-  if (!IsName(call.name)) return false;
+  if (!IsToolName(call.name)) return false;
   std::string_view rest = body.substr(first);
   ArgumentsBuilder arguments(types, call.name);
   while (Take(rest, "<arg_key>")) {
@@ -177,6 +172,26 @@ bool ParseArgKeys(std::string_view body, const ToolTypes& types, std::vector<Too
   return true;
 }
 
+// functions.NAME:0
+bool SetKimiName(std::string_view id, ToolCall& call) {
+  call.id = Trimmed(id);
+  std::string_view name = call.id;
+  if (name.starts_with("functions.")) name.remove_prefix(10);
+  call.name = name.substr(0, name.rfind(':'));
+  return IsToolName(call.name);
+}
+
+// NAME[CALL_ID]ID[ARGS], both marks optional.
+bool SetMistralName(std::string_view head, ToolCall& call) {
+  if (head.ends_with("[ARGS]")) head.remove_suffix(6);
+  if (const size_t id = head.find("[CALL_ID]"); id != std::string_view::npos) {
+    call.id = head.substr(id + 9);
+    head = head.substr(0, id);
+  }
+  call.name = Trimmed(head);
+  return IsToolName(call.name);
+}
+
 // NAME, then an object, perhaps in a fence: ```json ... ```.
 bool ParseFenced(std::string_view body, std::vector<ToolCall>& calls) {
   std::string_view rest = body;
@@ -188,7 +203,7 @@ bool ParseFenced(std::string_view body, std::vector<ToolCall>& calls) {
   const auto object = TakeJsonObject(rest);
   ToolCall call;
   call.name = name;
-  if (!object || !IsName(name) || !SetArguments(*object, call)) return false;
+  if (!object || !IsToolName(name) || !SetArguments(*object, call)) return false;
   Take(rest, "```");
   if (!Trimmed(rest).empty()) return false;
   calls.push_back(std::move(call));
@@ -201,6 +216,11 @@ std::string_view Trimmed(std::string_view text) {
   const size_t begin = text.find_first_not_of(kSpaces);
   if (begin == std::string_view::npos) return {};
   return text.substr(begin, text.find_last_not_of(kSpaces) - begin + 1);
+}
+
+bool IsToolName(std::string_view name) {
+  return !name.empty() && name.size() <= 256 &&
+         name.find_first_of(" \t\r\n<>{}[]\"|") == std::string_view::npos;
 }
 
 bool SetArguments(std::string_view text, ToolCall& call) {
@@ -256,7 +276,7 @@ bool ParseTaggedCall(std::string_view body, const ToolTypes& types, std::vector<
 bool ParseFunctionTag(std::string_view body, const ToolTypes& types, std::vector<ToolCall>& calls) {
   std::string_view rest = body;
   const auto name = TakeUntil(rest, ">");
-  if (!name || !IsName(*name)) return false;
+  if (!name || !IsToolName(*name)) return false;
   if (!Trimmed(rest).starts_with('{')) return ParseParameters(body, types, calls);
   ToolCall call;
   call.name = *name;
@@ -276,7 +296,7 @@ bool ParseInvokes(std::string_view body, const ToolTypes& types, std::vector<Too
   std::string_view rest = body;
   while (Take(rest, invoke)) {
     const auto name = TakeUntil(rest, "\"");
-    if (!name || !IsName(*name) || !Take(rest, ">")) return false;
+    if (!name || !IsToolName(*name) || !Take(rest, ">")) return false;
     ToolCall call;
     call.name = *name;
     ArgumentsBuilder arguments(types, call.name);
@@ -312,7 +332,7 @@ bool ParseDeepseekCalls(std::string_view body, const ToolTypes&, std::vector<Too
     }
     ToolCall call;
     call.name = Trimmed(*name);
-    if (!IsName(call.name) || !SetArguments(*call_body, call)) return false;
+    if (!IsToolName(call.name) || !SetArguments(*call_body, call)) return false;
     calls.push_back(std::move(call));
   }
   return Trimmed(rest).empty() && calls.size() > before;
@@ -326,13 +346,8 @@ bool ParseKimiCalls(std::string_view body, const ToolTypes&, std::vector<ToolCal
     auto arguments = TakeUntil(rest, "<|tool_call_end|>");
     if (!id) return false;
     if (!arguments) arguments = std::exchange(rest, {});  // cut off
-    // functions.NAME:0
     ToolCall call;
-    call.id = Trimmed(*id);
-    std::string_view name = call.id;
-    if (name.starts_with("functions.")) name.remove_prefix(10);
-    call.name = name.substr(0, name.rfind(':'));
-    if (!IsName(call.name) || !SetArguments(*arguments, call)) return false;
+    if (!SetKimiName(*id, call) || !SetArguments(*arguments, call)) return false;
     calls.push_back(std::move(call));
   }
   return Trimmed(rest).empty() && calls.size() > before;
@@ -345,17 +360,11 @@ bool ParseMistralCalls(std::string_view body, const ToolTypes& types,
   do {
     const size_t brace = rest.find('{');
     if (brace == std::string_view::npos) return false;
-    std::string_view head = Trimmed(rest.substr(0, brace));
-    rest.remove_prefix(brace);
-    if (head.ends_with("[ARGS]")) head.remove_suffix(6);
     ToolCall call;
-    if (const size_t id = head.find("[CALL_ID]"); id != std::string_view::npos) {
-      call.id = head.substr(id + 9);
-      head = head.substr(0, id);
-    }
-    call.name = Trimmed(head);
+    if (!SetMistralName(Trimmed(rest.substr(0, brace)), call)) return false;
+    rest.remove_prefix(brace);
     const auto object = TakeJsonObject(rest);
-    if (!object || !IsName(call.name) || !SetArguments(*object, call)) return false;
+    if (!object || !SetArguments(*object, call)) return false;
     calls.push_back(std::move(call));
   } while (Take(rest, "[TOOL_CALLS]"));
   return Trimmed(rest).empty();
@@ -372,6 +381,57 @@ bool ParseCallList(std::string_view body, const ToolTypes& types, std::vector<To
     if (!(fenced ? ParseFenced(*call, calls) : ParseTaggedCall(*call, types, calls))) return false;
   }
   return Trimmed(rest).empty() && calls.size() > before;
+}
+
+std::string_view WithoutLayout(std::string_view text) {
+  constexpr auto kLayout = std::to_array<std::string_view>(
+      {"```", "}", "]", ",", ";", "<｜tool▁call▁end｜>", "<|tool_call_end|>", "</tool_call>"});
+  for (bool more = true; more;) {
+    more = false;
+    for (const std::string_view layout : kLayout) more = Take(text, layout) || more;
+  }
+  return text.substr(std::min(text.find_first_not_of(kSpaces), text.size()));
+}
+
+bool ReadFunctionHead(std::string_view head, ToolCall& call) {
+  const auto name = TakeUntil(head, ">");
+  if (!name || !IsToolName(*name) || !Trimmed(head).empty()) return false;
+  call.name = *name;
+  return true;
+}
+
+bool ReadDeepseekHead(std::string_view head, ToolCall& call) {
+  head = WithoutLayout(head);
+  if (!Take(head, "<｜tool▁call▁begin｜>")) return false;
+  const auto name = TakeUntil(head, "<｜tool▁sep｜>");
+  if (!name) return false;
+  std::string_view rest = Trimmed(head);
+  call.name = Trimmed(*name);
+  if (rest.empty()) return IsToolName(call.name);
+  // function<｜tool▁sep｜>NAME, a line end and a fence.
+  if (call.name != "function" || !rest.ends_with("```json")) return false;
+  call.name = Trimmed(rest.substr(0, rest.size() - 7));
+  return IsToolName(call.name);
+}
+
+bool ReadKimiHead(std::string_view head, ToolCall& call) {
+  head = WithoutLayout(head);
+  if (!Take(head, "<|tool_call_begin|>")) return false;
+  const auto id = TakeUntil(head, "<|tool_call_argument_begin|>");
+  return id && Trimmed(head).empty() && SetKimiName(*id, call);
+}
+
+bool ReadMistralHead(std::string_view head, ToolCall& call) {
+  head = Trimmed(head);
+  Take(head, "[TOOL_CALLS]");
+  return SetMistralName(Trimmed(head), call);
+}
+
+bool ReadFencedHead(std::string_view head, ToolCall& call) {
+  head = WithoutLayout(head);
+  if (!Take(head, "<tool_call>") || !head.ends_with("```json\n")) return false;
+  call.name = Trimmed(head.substr(0, head.size() - 8));
+  return IsToolName(call.name);
 }
 
 }  // namespace tutti::text

@@ -30,6 +30,18 @@ bool ParseCallList(std::string_view body, const ToolTypes& types, std::vector<To
 // call:NAME{key:<|"|>text<|"|>,...}.
 bool ParseGemmaCall(std::string_view body, const ToolTypes& types, std::vector<ToolCall>& calls);
 
+// The heads of calls (CallHeadParser) of the forms whose arguments are JSON behind one.
+bool ReadFunctionHead(std::string_view head, ToolCall& call);
+bool ReadDeepseekHead(std::string_view head, ToolCall& call);
+bool ReadKimiHead(std::string_view head, ToolCall& call);
+bool ReadMistralHead(std::string_view head, ToolCall& call);
+bool ReadFencedHead(std::string_view head, ToolCall& call);
+
+// Without what may stand behind a call's arguments: white space, brackets, fences and marks.
+std::string_view WithoutLayout(std::string_view text);
+
+bool IsToolName(std::string_view name);
+
 // A JSON object, or a text that is one, as arguments; false where it is neither.
 bool SetArguments(std::string_view json, ToolCall& call);
 

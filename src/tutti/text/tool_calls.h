@@ -43,11 +43,17 @@ class ToolTypes {
 
 using CallParser = bool (*)(std::string_view body, const ToolTypes& types,
                             std::vector<ToolCall>& calls);
+// Reads what stands before the `{` of a call's arguments, layout behind the call before included.
+using CallHeadParser = bool (*)(std::string_view head, ToolCall& call);
 
 struct CallSyntax {
   std::string_view open;
   std::string_view close;  // empty: the calls last until the answer ends
   CallParser parse;        // appends all calls of a body, or answers false
+  // Which bodies tell calls before their end: objects with name and arguments in this order, and
+  // calls whose arguments are JSON behind a head.
+  bool json = false;
+  CallHeadParser head = nullptr;
   // Other markers inside, for Knows.
   std::string_view inner = {};
   // The template's words that announce the form, where `open` is not among them.
