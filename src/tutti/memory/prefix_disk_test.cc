@@ -196,6 +196,14 @@ TEST_F(PrefixDiskTest, AFlippedBitIsNeverRead) {
   }
 }
 
+// A number that nothing can be counted on from would give 0 and the numbers of other pages.
+TEST_F(PrefixDiskTest, NumbersAtTheEndOfTheRangeAreNotRead) {
+  for (const uint64_t id : {kMaxPrefixId, kMaxPrefixId + 1, ~uint64_t{0}}) {
+    const PrefixRecord record{.id = id, .parent = 0, .tenant = 1, .page_checksum = 0, .tokens = {}};
+    EXPECT_EQ(ReadPrefixRecord(WritePrefixRecord(record)).has_value(), id == kMaxPrefixId);
+  }
+}
+
 TEST_F(PrefixDiskTest, OneProgramAtATime) {
   Open();
   const auto other = PrefixDisk::Open(path_, kHeader, 1 << 20);

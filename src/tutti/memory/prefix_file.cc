@@ -121,7 +121,8 @@ std::optional<PrefixRecord> ReadPrefixRecord(std::span<const std::byte> bytes) {
   record.tenant = reader.Get<uint64_t>();
   record.page_checksum = reader.Get<uint64_t>();
   for (TokenId& token : record.tokens) token = reader.Get<TokenId>();
-  if (!reader.Sealed() || !ours || record.parent >= record.id) return std::nullopt;
+  if (!reader.Sealed() || !ours) return std::nullopt;
+  if (record.parent >= record.id || record.id > kMaxPrefixId) return std::nullopt;
   return record;
 }
 

@@ -21,6 +21,7 @@ namespace tutti::memory {
 
 inline constexpr size_t kPrefixBlock = 4096;  // of the header; slots are multiples of it
 inline constexpr size_t kPrefixRecord = 256;
+inline constexpr uint64_t kMaxPrefixId = uint64_t{1} << 62;  // in a file; leaves room to count on
 
 // Who wrote the file and may read it.
 struct PrefixHeader {
