@@ -28,16 +28,7 @@ struct Dwords4 {
   __m512i v[4];
 };
 
-TUTTI_INLINE void PrefetchRow(const StripSource& rows, int64_t offset, int i) {
-  _mm_prefetch(reinterpret_cast<const char*>(rows.data[i] + offset + rows.ahead), _MM_HINT_T0);
-}
-
-template <bool kPrefetches>
 TUTTI_INLINE __m512i Rows32(const StripSource& rows, int64_t offset, int i) {
-  if constexpr (kPrefetches) {
-    PrefetchRow(rows, offset, i);
-    PrefetchRow(rows, offset, i + 8);
-  }
   const __m256i low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rows.data[i] + offset));
   const __m256i high =
       _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rows.data[i + 8] + offset));
@@ -45,11 +36,10 @@ TUTTI_INLINE __m512i Rows32(const StripSource& rows, int64_t offset, int i) {
 }
 
 // 32 bytes of each row. r[i] holds rows i and i + 8; two 8 x 8 transposes of dwords side by side.
-template <bool kPrefetches>
 TUTTI_INLINE Dwords8 Load32(const StripSource& rows, int64_t offset) {
   __m512i r[8];
   TUTTI_UNROLL
-  for (int i = 0; i < 8; ++i) r[i] = Rows32<kPrefetches>(rows, offset, i);
+  for (int i = 0; i < 8; ++i) r[i] = Rows32(rows, offset, i);
   __m512i t[8];
   TUTTI_UNROLL
   for (int i = 0; i < 8; i += 2) {
@@ -177,7 +167,6 @@ TUTTI_INLINE __m512i TableOf(const std::array<int8_t, 16>& levels) {
 //   sink.Scale(i, v)             scale i of the unit, and where the form has one
 //   sink.Minimum(i, v)           its minimum
 //
-// With Sink::kPrefetches, large units ask for what lies `rows.ahead` further on, as they load.
 // Everything is unrolled, so that a sink may keep what it gets in registers.
 
 // What nibbles stand for: themselves, or a table's levels.
@@ -256,7 +245,7 @@ struct Unit<DType::kQ8_0> : UnitOf<BlockQ8_0, 1, StripForm::kSigned32, 128> {
   template <typename Sink>
   static TUTTI_INLINE void Decode(const StripSource& rows, int64_t u, Sink& out) {
     const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x80));
-    const Dwords8 q = Load32<Sink::kPrefetches>(rows, u * kBytes + 2);
+    const Dwords8 q = Load32(rows, u * kBytes + 2);
     TUTTI_UNROLL
     for (int j = 0; j < 8; ++j) out.Dword(0, j, _mm512_xor_si512(q.v[j], flip));
     out.Scale(0, Halves(rows, u * kBytes));
@@ -366,7 +355,7 @@ struct Unit<DType::kQ2_K> : UnitOf<BlockQ2_K, 8, StripForm::kUnsigned16, 0> {
     const int64_t at = u * kBytes;
     TUTTI_UNROLL
     for (int half = 0; half < 2; ++half) {
-      const Dwords8 packed = Load32<Sink::kPrefetches>(rows, at + 16 + 32 * half);
+      const Dwords8 packed = Load32(rows, at + 16 + 32 * half);
       TUTTI_UNROLL
       for (int part = 0; part < 4; ++part) {
         TUTTI_UNROLL
@@ -397,10 +386,10 @@ struct Unit<DType::kQ3_K> : UnitOf<BlockQ3_K, 8, StripForm::kSmallSigned16, 4> {
   template <typename Sink>
   static TUTTI_INLINE void Decode(const StripSource& rows, int64_t u, Sink& out) {
     const int64_t at = u * kBytes;
-    const Dwords8 mask = Load32<Sink::kPrefetches>(rows, at);
+    const Dwords8 mask = Load32(rows, at);
     TUTTI_UNROLL
     for (int half = 0; half < 2; ++half) {
-      const Dwords8 packed = Load32<Sink::kPrefetches>(rows, at + 32 + 32 * half);
+      const Dwords8 packed = Load32(rows, at + 32 + 32 * half);
       TUTTI_UNROLL
       for (int part = 0; part < 4; ++part) {
         TUTTI_UNROLL
@@ -465,7 +454,7 @@ struct Unit<DType::kQ4_K> : UnitOf<BlockQ4_K, 8, StripForm::kUnsigned32, 0> {
     const int64_t at = u * kBytes;
     TUTTI_UNROLL
     for (int c = 0; c < 4; ++c) {
-      const Dwords8 packed = Load32<Sink::kPrefetches>(rows, at + 16 + 32 * c);
+      const Dwords8 packed = Load32(rows, at + 16 + 32 * c);
       TUTTI_UNROLL
       for (int j = 0; j < 8; ++j) {
         out.Dword(2 * c, j, And(packed.v[j], 0xf));
@@ -481,10 +470,10 @@ struct Unit<DType::kQ5_K> : UnitOf<BlockQ5_K, 8, StripForm::kUnsigned32, 0> {
   template <typename Sink>
   static TUTTI_INLINE void Decode(const StripSource& rows, int64_t u, Sink& out) {
     const int64_t at = u * kBytes;
-    const Dwords8 high = Load32<Sink::kPrefetches>(rows, at + 16);
+    const Dwords8 high = Load32(rows, at + 16);
     TUTTI_UNROLL
     for (int c = 0; c < 4; ++c) {
-      const Dwords8 packed = Load32<Sink::kPrefetches>(rows, at + 48 + 32 * c);
+      const Dwords8 packed = Load32(rows, at + 48 + 32 * c);
       TUTTI_UNROLL
       for (int j = 0; j < 8; ++j) {
         out.Dword(2 * c, j, OrBits(And(packed.v[j], 0xf), high.v[j], 2 * c, 4, 0x10));
@@ -503,10 +492,10 @@ struct Unit<DType::kQ6_K> : UnitOf<BlockQ6_K, 8, StripForm::kSmallSigned16, 32> 
     const int64_t at = u * kBytes;
     TUTTI_UNROLL
     for (int half = 0; half < 2; ++half) {
-      const Dwords8 high = Load32<Sink::kPrefetches>(rows, at + 128 + 32 * half);
+      const Dwords8 high = Load32(rows, at + 128 + 32 * half);
       TUTTI_UNROLL
       for (int odd = 0; odd < 2; ++odd) {
-        const Dwords8 packed = Load32<Sink::kPrefetches>(rows, at + 64 * half + 32 * odd);
+        const Dwords8 packed = Load32(rows, at + 64 * half + 32 * odd);
         TUTTI_UNROLL
         for (int j = 0; j < 8; ++j) {
           const __m512i low = And(packed.v[j], 0xf);
@@ -536,7 +525,7 @@ struct Unit<DType::kIQ4_XS> : UnitOf<BlockIQ4_XS, 8, StripForm::kSigned32, 128> 
     const Levels levels(tensor::kNonLinear4);
     TUTTI_UNROLL
     for (int c = 0; c < 4; ++c) {
-      const Dwords8 packed = Load32<Sink::kPrefetches>(rows, at + 8 + 32 * c);
+      const Dwords8 packed = Load32(rows, at + 8 + 32 * c);
       PutNibbles(packed.v, levels, 2 * c, out);
       PutNibbles(packed.v + 4, levels, 2 * c + 1, out);
     }
@@ -555,18 +544,6 @@ struct Unit<DType::kIQ4_XS> : UnitOf<BlockIQ4_XS, 8, StripForm::kSigned32, 128> 
     }
   }
 };
-
-// Units of less than a cache line share their lines: each line is asked for once, before the unit
-// that reaches its end. Larger ones do it as they load.
-template <typename Unit>
-TUTTI_INLINE void PrefetchSmallUnit(const StripSource& rows, int64_t u) {
-  if constexpr (Unit::kBytes < 32) {
-    const int64_t at = u * Unit::kBytes;
-    if (at / 64 == (at + Unit::kBytes) / 64) return;
-    TUTTI_UNROLL
-    for (int i = 0; i < kStripRows; ++i) PrefetchRow(rows, at, i);
-  }
-}
 
 // The function table[dtype] for all formats; null for others.
 #define TUTTI_FOR_EVERY_UNIT(Function)           \

@@ -23,7 +23,7 @@ struct TwoBlocks;
 template <typename Levels, typename Sink>
 TUTTI_INLINE void PutTwoOf18(const StripSource& rows, int64_t at, const Levels& levels, Sink& out) {
   const __m512i head = DwordOf(rows, at);
-  const Dwords8 rest = Load32<Sink::kPrefetches>(rows, at + 4);
+  const Dwords8 rest = Load32(rows, at + 4);
   const __m512i first[4] = {Between<16>(head, rest.v[0]), Between<16>(rest.v[0], rest.v[1]),
                             Between<16>(rest.v[1], rest.v[2]), Between<16>(rest.v[2], rest.v[3])};
   PutNibbles(first, levels, 0, out);
@@ -55,7 +55,7 @@ struct TwoBlocks<DType::kMXFP4> : UnitOf<TwoOf<BlockMXFP4>, 2, StripForm::kSmall
   static TUTTI_INLINE void Decode(const StripSource& rows, int64_t u, Sink& out) {
     const int64_t at = u * kBytes;
     const __m512i head = DwordOf(rows, at);
-    const Dwords8 rest = Load32<Sink::kPrefetches>(rows, at + 2);
+    const Dwords8 rest = Load32(rows, at + 2);
     // Bytes 1 to 4: three of the head, and the third of what follows its second.
     const __m512i fifth = _mm512_slli_epi32(_mm512_srli_epi32(rest.v[0], 16), 24);
     const __m512i first[4] = {_mm512_or_si512(_mm512_srli_epi32(head, 8), fifth),

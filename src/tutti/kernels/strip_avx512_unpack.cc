@@ -22,7 +22,6 @@ namespace {
 
 template <typename Unit>
 struct StoreSink {
-  static constexpr bool kPrefetches = false;
   uint8_t* q;
   float* scale;
   float* minimum;
