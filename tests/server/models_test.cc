@@ -29,6 +29,12 @@ std::unique_ptr<Models> Make(Loads& loads, ModelsOptions options) {
   return std::make_unique<Models>(std::move(sources), std::move(options));
 }
 
+std::vector<std::string> Loaded(const Models& models) {
+  std::vector<std::string> names;
+  models.ForEachLoaded([&](const ModelHost& host) { names.push_back(host.name()); });
+  return names;
+}
+
 TEST(ModelsTest, LoadsWhatIsAskedForOnce) {
   Loads loads;
   const auto models = Make(loads, {});
@@ -53,7 +59,7 @@ TEST(ModelsTest, TheOneThatWasIdleLongestMakesPlace) {
   auto b = *models->Get("b");  // held
   ASSERT_TRUE(models->Get("a").ok());
   auto c = *models->Get("c");  // a goes, because b is in use
-  EXPECT_EQ(models->Loaded().size(), 2u);
+  EXPECT_EQ(Loaded(*models), (std::vector<std::string>{"b", "c"}));
   EXPECT_EQ(models->Get("a").status().code(), StatusCode::kResource);
   b.reset();
   EXPECT_TRUE(models->Get("a").ok());
@@ -66,8 +72,37 @@ TEST(ModelsTest, UnloadsWhatNobodyUses) {
   auto a = *models->Get("a");
   ASSERT_TRUE(models->Get("b").ok());
   models->Sweep();
-  ASSERT_EQ(models->Loaded().size(), 1u);
-  EXPECT_EQ(models->Loaded().front()->name(), "a");
+  EXPECT_EQ(Loaded(*models), std::vector<std::string>{"a"});
+}
+
+// A counter that goes back is a restart to whoever draws it.
+TEST(ModelsTest, CountersGoOnOverUnloading) {
+  Loads loads;
+  const auto models = Make(loads, {.unload_after_s = 1e-9});
+  EXPECT_TRUE(models->Statistics().empty());
+  for (int64_t times = 1; times <= 3; ++times) {
+    {
+      const auto a = *models->Get("a");
+      scheduler::Request request;
+      request.prompt = {1, 2, 3};
+      request.max_tokens = 5;
+      request.ignore_eos = true;
+      const auto submitted = a->scheduler().Submit(request);
+      ASSERT_TRUE(submitted.ok());
+      while ((*submitted)->progress().times.finished_s < 0) (*submitted)->Wait(1);
+    }
+    for (int wait = 0; wait < 2; ++wait) {  // loaded, and not
+      const auto all = models->Statistics();
+      ASSERT_EQ(all.size(), 1u);
+      EXPECT_EQ(all.front().model, "a");
+      EXPECT_EQ(all.front().scheduler.submitted, times);
+      EXPECT_EQ(all.front().scheduler.usage.generated_tokens, 5 * times);
+      EXPECT_GE(all.front().scheduler.steps, 5 * times);
+      models->Sweep();
+      EXPECT_TRUE(Loaded(*models).empty());
+    }
+  }
+  EXPECT_EQ(loads.count["a"], 3);
 }
 
 TEST(ModelsTest, AFailedLoadIsTriedAgain) {

@@ -498,6 +498,92 @@ TEST_F(ServiceTest, DrainingEndsWhatRunsAndRefusesTheRest) {
   EXPECT_EQ(Joined(running->Wait().body), Expected("Hello", 5));
 }
 
+// The answer's own memory may not be there.
+class ThrowingExchange final : public Exchange {
+ public:
+  explicit ThrowingExchange(std::string body) { request_.body = std::move(body); }
+  const HttpRequest& request() const override { return request_; }
+  void AddHeader(std::string, std::string) override {}
+  void Respond(HttpResponse) override { throw std::bad_alloc(); }
+  void Begin(HttpResponse) override { throw std::bad_alloc(); }
+  bool Write(std::string) override { throw std::bad_alloc(); }
+  void End() override {}
+  void OnAbandoned(std::function<void()>) override {}
+
+ private:
+  HttpRequest request_;
+};
+
+// Letting go of an exchange ends its request.
+TEST_F(ServiceTest, AnAnswerThatCannotBeGivenEndsItsRequest) {
+  const json::object embed{{"model", "fake"}, {"input", "Hello"}};
+  for (const auto& [handler, body] :
+       {std::pair<Handler, json::object>{&Service::Embeddings, embed},
+        {&Service::ChatCompletions, Chat("Hello", 3)},
+        {&Service::Tokenize, {{"model", "fake"}, {"content", "Hello"}}}}) {
+    auto exchange = std::make_shared<ThrowingExchange>(json::serialize(body));
+    const std::weak_ptr<Exchange> open = exchange;
+    (service_.get()->*handler)(std::move(exchange));
+    Idle();
+    for (int i = 0; i < 20000 && !open.expired(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    EXPECT_TRUE(open.expired()) << json::serialize(body);
+  }
+  EXPECT_EQ(Content(Ask(&Service::ChatCompletions, Chat("Hello", 3))), Expected("Hello", 3));
+}
+
+// More requests for a model that is being loaded than there are threads to read requests, on all
+// routes that need a model.
+TEST(ServiceLoadingTest, WhoWaitsForAModelCountsAndHoldsUpNobody) {
+  std::promise<void> loaded;
+  std::vector<ModelSource> sources(2);
+  sources[0].name = "fast";
+  sources[0].load = [] { return Result<HostedModel>(testing::MakeFakeModel().hosted); };
+  sources[1].name = "slow";
+  sources[1].load = [wait = loaded.get_future().share()] {
+    wait.wait();
+    return Result<HostedModel>(testing::MakeFakeModel().hosted);
+  };
+  Models models(std::move(sources), {});
+  ASSERT_TRUE(models.Get("fast").ok());
+  Workers workers(1);
+  Service service(models, workers, {.sampling = {}, .version = "1"});
+  const auto send = [&](Handler handler, const json::object& body) {
+    auto exchange = std::make_shared<FakeExchange>(json::serialize(body));
+    (service.*handler)(exchange);
+    return exchange;
+  };
+  const json::array messages{{{"role", "user"}, {"content", "Hello"}}};
+  std::vector<std::shared_ptr<FakeExchange>> waiting;
+  for (int i = 0; i < 2; ++i) {
+    for (const auto& [handler, body] : {
+             std::pair<Handler, json::object>{&Service::Tokenize, {{"content", "Hello"}}},
+             {&Service::Detokenize, {{"tokens", {1, 2}}}},
+             {&Service::ApplyTemplate, {{"messages", messages}}},
+             {&Service::CountTokens, {{"messages", messages}, {"max_tokens", 1}}},
+             {&Service::Embeddings, {{"input", "Hello"}}},
+         }) {
+      json::object named = body;
+      named["model"] = "slow";
+      waiting.push_back(send(handler, named));
+    }
+  }
+  EXPECT_EQ(service.running(), std::ssize(waiting));
+  EXPECT_EQ(send(&Service::Tokenize, {{"model", "fast"}, {"content", "Hello"}})->Wait().status,
+            200);
+  loaded.set_value();
+  for (const auto& exchange : waiting) EXPECT_EQ(exchange->Wait().status, 200);
+  for (int i = 0; i < 20000 && service.running() > 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  EXPECT_EQ(service.running(), 0);
+  service.Drain();
+  EXPECT_EQ(send(&Service::Tokenize, {{"model", "fast"}, {"content", "Hello"}})->Wait().status,
+            503);
+  workers.Stop();
+}
+
 TEST_F(ServiceTest, FiguresCountWhatHappened) {
   Ask(&Service::ChatCompletions, Chat("Hello", 7));
   Ask(&Service::ChatCompletions, Chat("Hello", 7));

@@ -5,10 +5,12 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <future>
 #include <thread>
 
 #include "tutti/cli/command.h"
 #include "tutti/cli/kernel_report.h"
+#include "tutti/cli/last_resort.h"
 #include "tutti/cli/model_loader.h"
 #include "tutti/cli/options.h"
 #include "tutti/cli/size_text.h"
@@ -30,6 +32,8 @@ using server::ModelSource;
 
 constexpr int kWorkers = 4;
 constexpr int kContexts = 16;
+constexpr std::chrono::seconds kLastSeconds{5};  // for what still runs, when nobody may wait for it
+constexpr int kInterrupted = 130;
 
 // What clients of these APIs expect where nobody says anything: all tokens by their probability.
 SamplingSpec NeutralSampling() {
@@ -162,9 +166,17 @@ class ServeCommand final : public Command {
     models_.scheduler = scheduler_;
     if (arguments_.empty()) arguments_.emplace_back(kEmbeddedName);
     TUTTI_ASSIGN_OR_RETURN(std::vector<ModelSource> sources, Sources());
+    LastResort last_resort;             // outlives all that may hold it up
     server::Workers workers(kWorkers);  // outlives the models, whose loops post to it
     server::Models models(std::move(sources), models_);
-    TUTTI_ASSIGN_OR_RETURN(const SamplingSpec sampling, LoadFirst(models, console));
+    auto first = std::async(std::launch::async, [&] { return LoadFirst(models, console); });
+    while (first.wait_for(std::chrono::milliseconds(20)) != std::future_status::ready) {
+      const int signal = signals.Wait(std::chrono::milliseconds(0));
+      if (signal != SIGINT && signal != SIGTERM) continue;
+      last_resort.EndAfter(kLastSeconds, kInterrupted);
+      return InterruptedError();
+    }
+    TUTTI_ASSIGN_OR_RETURN(const SamplingSpec sampling, first.get());
     server::Service service(models, workers, {.sampling = sampling, .version = TUTTI_VERSION});
     TUTTI_ASSIGN_OR_RETURN(auto origins, server::OriginRules::Create(origins_));
     const server::FrontDoor door(server::MakeRouter(service), std::move(origins), keys_.get());
@@ -182,6 +194,9 @@ class ServeCommand final : public Command {
     Notify("READY=1");
     const bool forced = WaitForEnd(signals, service, *http, console);
     Notify("STOPPING=1");
+    if (forced || service.running() > 0) {
+      last_resort.EndAfter(kLastSeconds, forced ? kInterrupted : 0);
+    }
     if (forced) {
       http->Stop();
     } else {

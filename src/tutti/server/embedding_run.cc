@@ -65,7 +65,7 @@ void EmbeddingRun::LetGo() {
 void EmbeddingRun::Wake() {
   workers_.Post([self = shared_from_this()] {
     const std::lock_guard lock(self->mutex_);
-    self->Process();
+    self->Attempt();
   });
 }
 
@@ -77,8 +77,20 @@ void EmbeddingRun::Cancel() {
   });
 }
 
-void EmbeddingRun::Process() {
+// Memory can run out anywhere; then this request ends and no other.
+void EmbeddingRun::Attempt() {
   if (ended_) return;  // a late wake
+  try {
+    Process();
+    if (open_ > 0) return;
+  } catch (const std::exception& failure) {
+    result_.error =
+        Error(StatusCode::kInternal, "the embeddings could not be collected: {}", failure.what());
+  }
+  Finish();
+}
+
+void EmbeddingRun::Process() {
   for (size_t i = 0; i < streams_.size(); ++i) {
     for (scheduler::Event& event : streams_[i]->Read()) {
       if (!event.hidden.empty()) {
@@ -90,7 +102,9 @@ void EmbeddingRun::Process() {
       if (event.last) --open_;
     }
   }
-  if (open_ > 0) return;
+}
+
+void EmbeddingRun::Finish() {
   Outcome& outcome = result_.outcome;
   if (!result_.error.ok()) outcome.kind = OutcomeKind::kFailed;
   for (const auto& stream : streams_) {
@@ -101,7 +115,7 @@ void EmbeddingRun::Process() {
         std::max(outcome.total_s, progress.times.finished_s - progress.times.submitted_s);
   }
   LetGo();
-  done_(std::move(result_));
+  std::exchange(done_, {})(std::move(result_));
 }
 
 }  // namespace tutti::server

@@ -5,7 +5,8 @@
 //
 // Ownership: whoever starts it keeps it until `done` was called; the workers must outlive it.
 // Threads: Start from any; the rest happens on the workers, one at a time.
-// Errors: Start refuses as Scheduler::Submit does; `done` gets what failed later.
+// Errors: Start refuses as Scheduler::Submit does; `done` gets what failed later, and what it holds
+// is let go of even if it throws.
 #pragma once
 #include <atomic>
 #include <functional>
@@ -50,7 +51,9 @@ class EmbeddingRun : public std::enable_shared_from_this<EmbeddingRun> {
   void Wake();
   void Cancel();
   // Under the mutex.
+  void Attempt();
   void Process();
+  void Finish();
   void LetGo();
 
   std::shared_ptr<ModelHost> host_;  // shared with other requests

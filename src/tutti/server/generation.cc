@@ -234,10 +234,24 @@ void Generation::Attempt() {
   try {
     Process();
   } catch (const std::exception& failure) {
-    if (ended_) return;
-    error_ = Error(StatusCode::kInternal, "the answer cannot go on: {}", failure.what());
-    End();
+    Fail(failure.what());
   }
+}
+
+void Generation::Fail(std::string_view why) {
+  try {
+    if (!ended_) {
+      error_ = Error(StatusCode::kInternal, "the answer cannot go on: {}", why);
+      return End();
+    }
+  } catch (const std::exception&) {
+    // Not even that was possible.
+  }
+  LetGo();
+  parts_.exchange.reset();  // which says 500, or breaks the answer off
+  Outcome outcome;
+  outcome.kind = OutcomeKind::kFailed;
+  if (parts_.finished) std::exchange(parts_.finished, {})(outcome);
 }
 
 void Generation::Process() {

@@ -91,6 +91,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void Wake();
   // All that follows under the mutex.
   void Attempt();
+  void Fail(std::string_view why);
   void Process();
   void Handle(size_t stream, const scheduler::Event& event, std::string& bytes);
   void FinishChoice(ChoiceText& choice, FinishReason reason, std::string& bytes);

@@ -12,6 +12,7 @@
 namespace tutti::server {
 namespace {
 
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr size_t kReadBytes = 16 * 1024;
 // Of the next requests, read while one is answered, to notice when the client goes away.
 constexpr size_t kReadAheadBytes = 64 * 1024;
@@ -20,6 +21,9 @@ constexpr size_t kTurnBytes = 256 * 1024;
 constexpr size_t kRequestTurnBytes = 8 * 1024;  // what a request counts in this
 constexpr size_t kLingerBytes = 64 * 1024 * 1024;
 constexpr TimePoint kNever = TimePoint::max();
+// Between two probes of a client that sends no more: the first, and the longest.
+constexpr std::chrono::milliseconds kFirstProbe{10};
+constexpr std::chrono::milliseconds kLastProbe{2000};
 
 // A client's name for its request is echoed and logged: short and harmless, or not used.
 bool IsRequestId(std::string_view id) {
@@ -172,7 +176,7 @@ void HttpConnection::BeginRequest(RequestHead head) {
   if (!has_body) return Dispatch();
   request_->chunks = ChunkDecoder(request_->body_limit);
   if (request_->head.expects_continue && input_.empty()) {
-    output_ += "HTTP/1.1 100 Continue\r\n\r\n";
+    output_ += kContinue;
   }
   state_ = State::kBody;
   deadline_ = now_ + environment_.options.body_timeout;
@@ -283,6 +287,7 @@ void HttpConnection::TakeOutput() {
         std::chrono::duration_cast<std::chrono::milliseconds>(now_ - request_->dispatched);
     request_->headers.push_back({"openai-processing-ms", fmt::format("{}", waited.count())});
     AppendHead(*output.head, request_->headers, framing, &output_);
+    request_->head_sent = true;
     request_->has_answer_body = !framing.head_only && HasBody(output.head->status);
     request_->chunked_answer = IsChunked(output.head->status, framing);
     output.body.insert(0, output.head->body);
@@ -324,7 +329,41 @@ bool HttpConnection::StepAnswer() {
   return WatchClient();
 }
 
+bool HttpConnection::EndOfInput() {
+  if (state_ != State::kAnswer || half_closed_) {
+    LoseClient();
+    return false;
+  }
+  half_closed_ = true;
+  probe_at_ = now_;
+  probe_pause_ = kFirstProbe;
+  return true;
+}
+
+bool HttpConnection::Probe() {
+  if (!output_.empty()) return false;  // which is as good
+  if (now_ < probe_at_) {
+    deadline_ = probe_at_;
+    return false;
+  }
+  char byte;
+  if (stream_->Read({&byte, 1}).state == StreamState::kFailed) {
+    LoseClient();
+    return false;
+  }
+  probe_at_ = now_ + probe_pause_;
+  probe_pause_ = std::min(2 * probe_pause_, kLastProbe);
+  if (!request_->head_sent) {
+    // Clients that know HTTP/1.1 skip it.
+    if (!request_->head.http_1_0) output_ = kContinue;
+  } else if (request_->chunked_answer && request_->has_answer_body) {
+    output_ = "0";  // in front of the next chunk's size; some clients take 16 digits at most
+  }
+  return true;
+}
+
 bool HttpConnection::WatchClient() {
+  if (half_closed_) return request_->queue != nullptr && Probe();
   if (input_.size() >= kReadAheadBytes) return false;
   return Fill(kReadAheadBytes);
 }
@@ -347,6 +386,8 @@ bool HttpConnection::Fill(size_t limit_bytes) {
     case StreamState::kWaitWrite:
       wants_write_ = true;
       return false;
+    case StreamState::kEnd:
+      return EndOfInput();
     default:
       LoseClient();
       return false;
@@ -445,6 +486,7 @@ void HttpConnection::TimeOut() {
       environment_.counters->Count(HttpEvent::kBodyTimeout);
       return Refuse({408, "timeout", "the body stopped coming"});
     case State::kAnswer:
+      if (half_closed_ && output_.empty()) return;  // time for a probe
       environment_.counters->Count(HttpEvent::kSlowReader);
       return Abort();
     case State::kHandshake:

@@ -4,7 +4,9 @@
 //
 // Requests are answered in the order in which they came; the next one is read when its predecessor
 // is answered. While an answer is awaited or streamed, the connection keeps reading, so that it
-// notices at once when the client goes away (an end of its bytes counts as going away).
+// notices at once when the client goes away. An end of the client's bytes may mean that it is gone,
+// or that it sends no more and reads on: bytes that mean nothing are sent then, now and again, and
+// the kernel of a client that is gone refuses them.
 //
 // Ownership: the connection owns its stream; the environment outlives it. Threads: one.
 // Errors: none; they end the connection, most with an answer.
@@ -75,6 +77,9 @@ class HttpConnection {
   bool Flush();                   // writes all of output_
   bool TakeBody();                // from input_; true when the body is whole or refused
   bool WatchClient();
+  bool EndOfInput();
+  // Sends bytes that mean nothing, where that is possible.
+  bool Probe();
   void BeginRequest(RequestHead head);
   void Dispatch();
   void TakeOutput();
@@ -101,6 +106,9 @@ class HttpConnection {
   bool idle_ = false;         // between requests, no byte of the next one yet
   bool close_after_ = false;  // the response under way
   bool ended_ = false;        // all of the response is in output_
+  bool half_closed_ = false;  // the client sends no more, and may be gone
+  TimePoint probe_at_;
+  std::chrono::milliseconds probe_pause_{0};
   TimePoint now_;
   TimePoint deadline_;
   size_t turn_bytes_ = 0;  // read since others had a turn

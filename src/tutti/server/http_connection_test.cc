@@ -18,6 +18,7 @@ using ::testing::StartsWith;
 struct Wire {
   std::string to_server;
   bool client_ended = false;
+  bool client_gone = false;  // also for what is written
   std::string to_client;
   size_t room = 1 << 30;  // bytes that the client takes
   bool writing_ended = false;
@@ -29,6 +30,7 @@ class FakeStream : public ByteStream {
   explicit FakeStream(Wire* wire) : wire_(wire) {}
   StreamState Handshake() override { return StreamState::kOk; }
   StreamResult Read(std::span<char> buffer) override {
+    if (wire_->client_gone) return {StreamState::kFailed};
     if (wire_->to_server.empty()) {
       return {wire_->client_ended ? StreamState::kEnd : StreamState::kWaitRead};
     }
@@ -37,6 +39,7 @@ class FakeStream : public ByteStream {
     return {StreamState::kOk, bytes};
   }
   StreamResult Write(std::string_view data) override {
+    if (wire_->client_gone) return {StreamState::kFailed};
     const size_t bytes = std::min(data.size(), wire_->room);
     if (bytes == 0) return {StreamState::kWaitWrite};
     wire_->to_client += data.substr(0, bytes);
@@ -252,6 +255,67 @@ TEST_F(HttpConnectionTest, LosesAClientWhileItsBodyComesOrItsAnswerIsMade) {
   EXPECT_TRUE(connection_->closed());
   EXPECT_EQ(counters_.body_bytes.load(), 0);
   EXPECT_TRUE(exchanges_.empty());
+}
+
+// As nc does, and some load balancers.
+TEST_F(HttpConnectionTest, AnswersAClientThatSendsNoMore) {
+  for (const bool streamed : {false, true}) {
+    wire_ = {};
+    Connect();
+    wire_.client_ended = true;
+    Send(std::string(kGet) + std::string(kGet));  // in the order in which they came, also now
+    ASSERT_FALSE(connection_->closed());
+    Pass(seconds(8));
+    EXPECT_FALSE(connection_->wants_read());
+    for (const char* text : {"one", "two"}) {
+      const auto exchange = std::exchange(exchanges_, {}).front();
+      if (!streamed) {
+        exchange->Respond({200, {}, text});
+      } else {
+        exchange->Begin({200, {}, text});
+        Run();
+        Pass(milliseconds(1));
+        Pass(seconds(3));
+        EXPECT_TRUE(exchange->Write(" three"));
+        Run();
+        Pass(seconds(3));
+        exchange->End();
+      }
+      Run();
+    }
+    EXPECT_TRUE(connection_->closed());
+    EXPECT_FALSE(wire_.aborted);
+    std::string text = wire_.to_client;
+    EXPECT_THAT(text, StartsWith("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 "));
+    const std::string first = streamed ? "\r\n3\r\none\r\n06\r\n three\r\n00\r\n\r\n" : "\r\none";
+    EXPECT_THAT(text, HasSubstr(first));
+    EXPECT_THAT(text, EndsWith(streamed ? "06\r\n three\r\n00\r\n\r\n" : "\r\ntwo"));
+  }
+  EXPECT_EQ(Count(HttpEvent::kClientGone), 0);
+}
+
+TEST_F(HttpConnectionTest, NoticesThatWhoSendsNoMoreIsGone) {
+  for (const bool streamed : {false, true}) {
+    wire_ = {};
+    Connect();
+    Send(kGet);
+    const auto exchange = std::exchange(exchanges_, {}).front();
+    bool gone = false;
+    exchange->OnAbandoned([&] { gone = true; });
+    if (streamed) exchange->Begin({});
+    Run();
+    wire_.client_ended = true;
+    const size_t sent = wire_.to_client.size();
+    Run();
+    EXPECT_GT(wire_.to_client.size(), sent);  // to which its kernel says that nobody is there
+    wire_.client_gone = true;
+    EXPECT_FALSE(gone);
+    EXPECT_LE(connection_->deadline(), now_ + milliseconds(10));
+    Pass(milliseconds(10));
+    EXPECT_TRUE(gone);
+    EXPECT_TRUE(connection_->closed());
+  }
+  EXPECT_EQ(Count(HttpEvent::kClientGone), 2);
 }
 
 TEST_F(HttpConnectionTest, CountsTheBodiesOfAll) {

@@ -2,6 +2,7 @@
 
 #include <netinet/tcp.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -471,11 +472,13 @@ class HttpServer::Impl {
     counters_.Count(HttpEvent::kConnection);
     if (counters_.open_connections.load() >= options_.connections) {
       counters_.Count(HttpEvent::kTooManyConnections);
+      TurnAway(socket);
       return true;
     }
     std::string limited = LimitedAddress(remote.address());
     if (!addresses_->Enter(limited, options_.connections_per_address)) {
       counters_.Count(HttpEvent::kTooManyOfAddress);
+      TurnAway(socket);
       return true;
     }
     counters_.open_connections.fetch_add(1);
@@ -492,8 +495,26 @@ class HttpServer::Impl {
     return true;
   }
 
+  // Without waiting for anything. A client whose request is on its way may see a reset first.
+  void TurnAway(tcp::socket& socket) {
+    if (tls_ != nullptr) return;  // a handshake is what there is no room for
+    HttpResponse response =
+        RefusalResponse({503, "overloaded", "too many connections: try again later"});
+    response.headers.push_back({"retry-after", "5"});
+    const std::string id = fmt::format("req_refused_{}", ++turned_away_);
+    const std::string date =
+        HttpDate(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()));
+    std::string text;
+    AppendHead(response, {}, {.close = true, .id = id, .date = date}, &text);
+    text += response.body;
+    const int fd = socket.native_handle();
+    (void)!::send(fd, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    ::shutdown(fd, SHUT_WR);
+  }
+
   HttpOptions options_;
   HttpCounters counters_;
+  int64_t turned_away_ = 0;
   std::shared_ptr<AddressBook> addresses_;  // shared with the workers
   std::unique_ptr<TlsContext> tls_;         // null: plain
   std::atomic<int> undrained_;

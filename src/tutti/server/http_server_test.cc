@@ -293,6 +293,27 @@ TEST(HttpServerTest, TheHandlerLearnsThatTheClientHasGone) {
   EXPECT_EQ(server.Count(HttpEvent::kClientGone), 2);
 }
 
+TEST(HttpServerTest, WhoSendsNoMoreStillGetsHisAnswer) {
+  TestServer server;
+  for (const bool streaming : {false, true}) {
+    Client client(server.port());
+    client.Send(kGet);
+    const auto exchange = server.Next();
+    ASSERT_NE(exchange, nullptr);
+    client.EndWriting();
+    if (streaming) exchange->Begin({200, {}, "some of "});
+    client.ReadUntil(streaming ? "some of \r\n0" : " 100 Continue\r\n\r\n");
+    if (streaming) {
+      EXPECT_TRUE(exchange->Write("it"));
+      exchange->End();
+    } else {
+      exchange->Respond({200, {}, "it"});
+    }
+    EXPECT_THAT(client.ReadAll(), HasSubstr("it"));
+  }
+  EXPECT_EQ(server.Count(HttpEvent::kClientGone), 0);
+}
+
 TEST(HttpServerTest, GivesUpASlowReaderAndNobodyElse) {
   TestServer server;
   Client slow(server.port(), 4096);
@@ -376,7 +397,11 @@ TEST(HttpServerTest, LimitsConnectionsOfAnAddress) {
   first.Send("GET /echo HTTP/1.1\r\nHost: a\r\n\r\n");
   first.ReadUntil("GET ");
   Client second(server.port());
-  EXPECT_EQ(second.ReadAll(), "");
+  const std::string refused = second.ReadAll();
+  EXPECT_THAT(refused, StartsWith("HTTP/1.1 503 Service Unavailable\r\n"));
+  EXPECT_THAT(refused, HasSubstr("retry-after: 5\r\n"));
+  EXPECT_THAT(refused, HasSubstr("connection: close\r\n"));
+  EXPECT_THAT(refused, HasSubstr("too many connections"));
   EXPECT_EQ(server.Count(HttpEvent::kTooManyOfAddress), 1);
   first.Send("GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
   first.ReadAll();

@@ -201,7 +201,7 @@ void Metrics::AppendCounters(const std::map<std::string, OfModel>& models, std::
   }
 }
 
-void Metrics::AppendGauges(const std::vector<ModelGauges>& gauges, std::string& text) {
+void Metrics::AppendGauges(const std::vector<ModelStatistics>& gauges, std::string& text) {
   using Read = std::function<double(const scheduler::Statistics&)>;
   const auto number = [](auto member) {
     return Read(
@@ -252,7 +252,7 @@ void Metrics::AppendGauges(const std::vector<ModelGauges>& gauges, std::string& 
     for (const std::string_view name : {family.first.own, family.first.vllm}) {
       if (name.empty()) continue;
       AppendType(name, name.ends_with("_total") ? "counter" : "gauge", family.first.help, text);
-      for (const ModelGauges& of : gauges) {
+      for (const ModelStatistics& of : gauges) {
         text +=
             fmt::format("{}{{{}}} {}\n", name, ModelLabel(of.model), family.second(of.scheduler));
       }
@@ -260,7 +260,7 @@ void Metrics::AppendGauges(const std::vector<ModelGauges>& gauges, std::string& 
   }
 }
 
-std::string Metrics::Text(const std::vector<ModelGauges>& gauges, int64_t connections) const {
+std::string Metrics::Text(const std::vector<ModelStatistics>& gauges, int64_t connections) const {
   std::string text;
   AppendGauges(gauges, text);
   const std::lock_guard lock(mutex_);

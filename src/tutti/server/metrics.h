@@ -14,6 +14,7 @@
 
 #include "tutti/scheduler/scheduler.h"
 #include "tutti/server/generation.h"
+#include "tutti/server/models.h"
 
 namespace tutti::server {
 
@@ -35,12 +36,6 @@ class Histogram {
   double sum_ = 0;
 };
 
-// What is now, of one model.
-struct ModelGauges {
-  std::string model;
-  scheduler::Statistics scheduler = {};
-};
-
 class Metrics {
  public:
   Metrics() = default;
@@ -53,7 +48,7 @@ class Metrics {
   void Answered(std::string_view route, int status);
   void UnknownFields(int64_t count);
 
-  std::string Text(const std::vector<ModelGauges>& gauges, int64_t connections) const;
+  std::string Text(const std::vector<ModelStatistics>& gauges, int64_t connections) const;
   // Times to the first token, of all models.
   struct FirstTokens {
     int64_t count = 0;
@@ -74,7 +69,7 @@ class Metrics {
     std::vector<Histogram> histograms;
   };
   static void AppendCounters(const std::map<std::string, OfModel>& models, std::string& text);
-  static void AppendGauges(const std::vector<ModelGauges>& gauges, std::string& text);
+  static void AppendGauges(const std::vector<ModelStatistics>& gauges, std::string& text);
 
   mutable std::mutex mutex_;
   std::map<std::string, OfModel> models_;

@@ -62,6 +62,7 @@ class ModelHost {
   // Jinja; of models that have none, the plain one that stands in for it.
   const std::string& template_source() const { return template_source_; }
   scheduler::Scheduler& scheduler() { return *scheduler_; }
+  const scheduler::Scheduler& scheduler() const { return *scheduler_; }
   // Whether the token ends an answer.
   bool IsEnd(TokenId id) const;
 

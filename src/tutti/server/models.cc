@@ -22,6 +22,27 @@ int64_t UnixSeconds() {
 // Nobody but the table holds it.
 bool Idle(const std::shared_ptr<ModelHost>& host) { return host && host.use_count() == 1; }
 
+// Adds what counts since the start.
+void AddTotals(const scheduler::Statistics& of, scheduler::Statistics& to) {
+  to.submitted += of.submitted;
+  to.refused += of.refused;
+  for (size_t i = 0; i < to.finished.size(); ++i) to.finished[i] += of.finished[i];
+  to.usage.prompt_tokens += of.usage.prompt_tokens;
+  to.usage.cached_tokens += of.usage.cached_tokens;
+  to.usage.generated_tokens += of.usage.generated_tokens;
+  to.usage.recomputed_tokens += of.usage.recomputed_tokens;
+  to.preemptions += of.preemptions;
+  for (size_t i = 0; i < to.drafts.size(); ++i) {
+    to.drafts[i].drafted += of.drafts[i].drafted;
+    to.drafts[i].accepted += of.drafts[i].accepted;
+  }
+  to.steps += of.steps;
+  to.step_s += of.step_s;
+  to.disk.hits += of.disk.hits;
+  to.disk.written += of.disk.written;
+  to.disk.dropped += of.disk.dropped;
+}
+
 }  // namespace
 
 Models::Models(std::vector<ModelSource> sources, ModelsOptions options)
@@ -78,7 +99,13 @@ Result<std::shared_ptr<ModelHost>> Models::Get(const std::string& name) {
   if (draining_) host->scheduler().Drain();
   entry->last_used_s = Seconds();
   entry->host = host;
+  entry->was_loaded = true;
   return host;
+}
+
+std::shared_ptr<ModelHost> Models::Unload(Entry& entry) {
+  AddTotals(entry.host->scheduler().statistics(), entry.past);
+  return std::exchange(entry.host, nullptr);
 }
 
 Status Models::MakePlace() {
@@ -98,7 +125,7 @@ Status Models::MakePlace() {
                  "{} models are loaded and in use, the limit is {}: try again later", loaded,
                  options_.max_loaded);
   }
-  oldest = std::move(idle->host);
+  oldest = Unload(*idle);
   return {};
 }
 
@@ -109,13 +136,23 @@ bool Models::MustLoad(const std::string& name) const {
   return entry->host == nullptr;
 }
 
-std::vector<std::shared_ptr<ModelHost>> Models::Loaded() const {
+void Models::ForEachLoaded(const std::function<void(const ModelHost&)>& visit) const {
   const std::lock_guard lock(mutex_);
-  std::vector<std::shared_ptr<ModelHost>> hosts;
   for (const auto& entry : entries_) {
-    if (entry->host) hosts.push_back(entry->host);
+    if (entry->host) visit(*entry->host);
   }
-  return hosts;
+}
+
+std::vector<ModelStatistics> Models::Statistics() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<ModelStatistics> all;
+  for (const auto& entry : entries_) {
+    if (!entry->was_loaded) continue;
+    ModelStatistics& one = all.emplace_back(ModelStatistics{.model = entry->source.name});
+    if (entry->host) one.scheduler = entry->host->scheduler().statistics();
+    AddTotals(entry->past, one.scheduler);
+  }
+  return all;
 }
 
 std::string Models::last_used() const {
@@ -134,7 +171,7 @@ void Models::Sweep() {
   const std::lock_guard lock(mutex_);
   for (const auto& entry : entries_) {
     if (Idle(entry->host) && now - entry->last_used_s >= options_.unload_after_s) {
-      unloaded.push_back(std::move(entry->host));
+      unloaded.push_back(Unload(*entry));
     }
   }
 }

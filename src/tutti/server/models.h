@@ -27,6 +27,13 @@ struct ModelsOptions {
   int64_t max_loaded = 0;
 };
 
+// What a model does now and has done since the server's start, also before it was unloaded and
+// loaded again.
+struct ModelStatistics {
+  std::string model;
+  scheduler::Statistics scheduler = {};
+};
+
 class Models {
  public:
   Models(std::vector<ModelSource> sources, ModelsOptions options);
@@ -37,8 +44,10 @@ class Models {
   Result<std::shared_ptr<ModelHost>> Get(const std::string& name);
   // Whether Get would take long: the model is served, and not in memory.
   bool MustLoad(const std::string& name) const;
-  // Those in memory now.
-  std::vector<std::shared_ptr<ModelHost>> Loaded() const;
+  // Those in memory now. None is loaded or unloaded meanwhile: `visit` must be quick.
+  void ForEachLoaded(const std::function<void(const ModelHost&)>& visit) const;
+  // Of all that were ever loaded.
+  std::vector<ModelStatistics> Statistics() const;
   // What a model that clients call so is called here; kNotFound.
   Result<std::string> NameOf(const std::string& name) const;
   const std::vector<std::string>& names() const { return names_; }
@@ -56,10 +65,14 @@ class Models {
     ModelSource source;
     std::shared_ptr<ModelHost> host = {};  // shared with requests
     double last_used_s = 0;
+    bool was_loaded = false;
+    scheduler::Statistics past = {};  // what those hosts counted that are gone
   };
   Status NotServed(const std::string& name) const;
   Entry* Find(const std::string& name) const;
   std::shared_ptr<ModelHost> Use(Entry& entry);
+  // Under the mutex; the host must go outside of it, because its loop has to end.
+  static std::shared_ptr<ModelHost> Unload(Entry& entry);
   // Makes place for one more; kResource where all that are loaded are in use.
   Status MakePlace();
 

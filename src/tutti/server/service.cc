@@ -101,14 +101,18 @@ void Service::CountTokens(const Request& exchange) {
   static constexpr Dialect kCount = {"/v1/messages/count_tokens", Parse<ParseAnthropicMessages>,
                                      AnthropicErrorBody};
   NameRequestForAnthropic(*exchange);
-  intake_.Post([this, exchange] {
-    ApiResult<ApiRequest> parsed = kCount.parse(*this, exchange->request(), {});
-    if (!parsed.ok()) return Refuse(kCount, exchange, parsed.error());
-    auto host = models_.Get(parsed->generation.model);
-    if (!host.ok()) return Refuse(kCount, exchange, ModelError(host.status()));
-    const auto prompt = (*host)->Prompt(*parsed->generation.conversation);
-    if (!prompt.ok()) return Refuse(kCount, exchange, PromptError(prompt.status(), "messages"));
-    Respond(kCount.route, exchange, JsonResponse(AnthropicTokenCount(std::ssize(prompt->ids))));
+  Take(kCount, exchange, [this](const Call& call) -> std::optional<ApiError> {
+    ApiResult<ApiRequest> parsed = kCount.parse(*this, call.exchange->request(), {});
+    if (!parsed.ok()) return parsed.error();
+    return WithModel(call, parsed->generation.model,
+                     [this, conversation = *std::move(parsed->generation.conversation)](
+                         const Call& counted, const auto& host) -> std::optional<ApiError> {
+                       const auto prompt = host->Prompt(conversation);
+                       if (!prompt.ok()) return PromptError(prompt.status(), "messages");
+                       Respond(kCount.route, counted.exchange,
+                               JsonResponse(AnthropicTokenCount(std::ssize(prompt->ids))));
+                       return std::nullopt;
+                     });
   });
 }
 
@@ -173,46 +177,61 @@ void Service::ResponseInput(const Request& exchange) {
   }
 }
 
-void Service::Generate(const Dialect& dialect, const Request& exchange) {
-  ++running_;
-  intake_.Post([this, &dialect, exchange] {
-    if (const auto error = Attempt([&] { return RunGeneration(dialect, exchange); })) {
-      Refuse(dialect, exchange, *error);
-      --running_;
-    }
+void Service::PostWork(Workers& workers, Call call, Work work) {
+  workers.Post([this, call = std::move(call), work = std::move(work)] {
+    const auto error = Attempt([&]() -> std::optional<ApiError> {
+      if (draining_) return ErrorOf(Error(StatusCode::kCancelled, "the server is shutting down"));
+      return work(call);
+    });
+    if (error) Refuse(*call.dialect, call.exchange, *error);
   });
 }
 
-std::optional<ApiError> Service::RunGeneration(const Dialect& dialect, const Request& exchange) {
-  SamplingSpec defaults = options_.sampling;
-  defaults.seed = RandomBits();
-  ApiResult<ApiRequest> parsed = dialect.parse(*this, exchange->request(), defaults);
-  if (!parsed.ok()) return parsed.error();
-  metrics_.UnknownFields(parsed->generation.unknown_fields);
-  if (!models_.MustLoad(parsed->generation.model)) {
-    return StartGeneration(dialect, exchange, std::move(*parsed));
-  }
-  // Shared because tasks can be copied.
-  const auto waiting = std::make_shared<ApiRequest>(std::move(*parsed));
-  loader_.Post([this, &dialect, exchange, waiting] {
-    const auto error =
-        Attempt([&] { return StartGeneration(dialect, exchange, std::move(*waiting)); });
-    if (!error) return;
-    Refuse(dialect, exchange, *error);
-    --running_;
-  });
+void Service::Take(const Dialect& dialect, const Request& exchange, Work work) {
+  ++running_;
+  const std::shared_ptr<void> running(nullptr, [this](void*) { --running_; });
+  PostWork(intake_, {.dialect = &dialect, .exchange = exchange, .running = running},
+           std::move(work));
+}
+
+std::optional<ApiError> Service::WithModel(const Call& call, const std::string& model,
+                                           ModelWork work) {
+  Work rest = [this, model, work = std::move(work)](const Call& later) -> std::optional<ApiError> {
+    auto host = models_.Get(model);
+    if (!host.ok()) return ModelError(host.status());
+    return work(later, *host);
+  };
+  if (!models_.MustLoad(model)) return rest(call);
+  PostWork(loader_, call, std::move(rest));
   return std::nullopt;
 }
 
-std::optional<ApiError> Service::StartGeneration(const Dialect& dialect, const Request& exchange,
-                                                 ApiRequest call) {
-  auto host = models_.Get(call.generation.model);
-  if (!host.ok()) return ModelError(host.status());
+void Service::Generate(const Dialect& dialect, const Request& exchange) {
+  Take(dialect, exchange, [this](const Call& call) -> std::optional<ApiError> {
+    SamplingSpec defaults = options_.sampling;
+    defaults.seed = RandomBits();
+    ApiResult<ApiRequest> parsed = call.dialect->parse(*this, call.exchange->request(), defaults);
+    if (!parsed.ok()) return parsed.error();
+    metrics_.UnknownFields(parsed->generation.unknown_fields);
+    const std::string model = parsed->generation.model;
+    // Shared because work can be copied.
+    const auto request = std::make_shared<ApiRequest>(std::move(*parsed));
+    return WithModel(call, model, [this, request](const Call& later, const auto& host) {
+      return StartGeneration(later, host, std::move(*request));
+    });
+  });
+}
+
+std::optional<ApiError> Service::StartGeneration(const Call& call,
+                                                 const std::shared_ptr<ModelHost>& host,
+                                                 ApiRequest request) {
+  const Request& exchange = call.exchange;
+  const Dialect& dialect = *call.dialect;
   const uint64_t key = next_generation_++;
   GenerationParts parts{
-      .host = *host,
-      .request = std::move(call.generation),
-      .writer = std::move(call.writer),
+      .host = host,
+      .request = std::move(request.generation),
+      .writer = std::move(request.writer),
       .exchange = exchange,
       .workers = &workers_,
       .tenant = exchange->request().caller.tenant,
@@ -230,16 +249,17 @@ std::optional<ApiError> Service::StartGeneration(const Dialect& dialect, const R
     parts.headers.push_back({"warning", "299 - \"" + warning.substr(0, 200) + "\""});
   }
   // Not the exchange itself: it would keep itself alive.
-  parts.finished = [this, key, &dialect, name = (*host)->name(),
+  parts.finished = [this, key, &dialect, name = host->name(), running = call.running,
                     caller = exchange->request().caller](const Outcome& outcome) {
+    {
+      const std::lock_guard lock(mutex_);
+      generations_.erase(key);
+    }
     metrics_.Finished(name, outcome);
     ChargeTokens(caller, outcome.usage.prompt_tokens + outcome.usage.generated_tokens);
     metrics_.Answered(dialect.route, outcome.kind == OutcomeKind::kComplete    ? 200
                                      : outcome.kind == OutcomeKind::kAbandoned ? 499
                                                                                : 500);
-    --running_;
-    const std::lock_guard lock(mutex_);
-    generations_.erase(key);
   };
   std::shared_ptr<Generation> generation;
   const auto error = Generation::Start(std::move(parts), &generation);
@@ -276,10 +296,10 @@ void Service::WriteModel(const std::string& name, JsonWriter& json) const {
       .Text("object", "model")
       .Int("created", models_.created_s())
       .Text("owned_by", "tutti");
-  for (const auto& host : models_.Loaded()) {
-    if (host->name() != name) continue;
-    json.Int("max_model_len", host->context()).Bool("has_chat_template", host->has_template());
-  }
+  models_.ForEachLoaded([&](const ModelHost& host) {
+    if (host.name() != name) return;
+    json.Int("max_model_len", host.context()).Bool("has_chat_template", host.has_template());
+  });
   json.Close();
 }
 
@@ -320,23 +340,19 @@ void Service::Version(const Request& exchange) {
 }
 
 void Service::MetricsText(const Request& exchange) {
-  std::vector<ModelGauges> gauges;
-  for (const auto& host : models_.Loaded()) {
-    gauges.push_back({host->name(), host->scheduler().statistics()});
-  }
   HttpResponse response;
   response.headers = {{"content-type", "text/plain; version=0.0.4; charset=utf-8"}};
-  response.body = metrics_.Text(gauges, 0);
+  response.body = metrics_.Text(models_.Statistics(), 0);
   Respond("/metrics", exchange, std::move(response));
 }
 
 // Of the model that worked last.
 void Service::WriteExperts(JsonWriter& json) const {
   std::vector<std::vector<int64_t>> experts;
-  for (const auto& host : models_.Loaded()) {
-    experts = host->expert_tokens();
-    if (host->name() == models_.last_used()) break;
-  }
+  const std::string last_used = models_.last_used();
+  models_.ForEachLoaded([&](const ModelHost& host) {
+    if (experts.empty() || host.name() == last_used) experts = host.expert_tokens();
+  });
   std::erase_if(experts, [](const auto& layer) { return layer.empty(); });
   if (experts.empty()) {
     json.Null("experts");
@@ -356,9 +372,9 @@ void Service::Live(const Request& exchange) {
   JsonWriter json;
   const double now_s = UnixSeconds();
   json.Object().Number("time_s", now_s).Number("uptime_s", now_s - start_s_).List("models");
-  for (const auto& host : models_.Loaded()) {
-    json.Text(host->name());
-    const scheduler::Statistics one = host->scheduler().statistics();
+  models_.ForEachLoaded([&](const ModelHost& host) { json.Text(host.name()); });
+  for (const ModelStatistics& model : models_.Statistics()) {
+    const scheduler::Statistics& one = model.scheduler;
     sum.submitted += one.submitted;
     sum.running += one.running;
     sum.waiting += one.waiting;

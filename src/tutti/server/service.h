@@ -21,6 +21,7 @@
 #include "tutti/server/json_writer.h"
 #include "tutti/server/metrics.h"
 #include "tutti/server/models.h"
+#include "tutti/server/openai_embeddings.h"
 #include "tutti/server/responses_store.h"
 #include "tutti/server/workers.h"
 
@@ -77,16 +78,32 @@ class Service {
   void StartTicking();
   // Not ready from now on; new requests are refused with 503.
   void Drain();
-  // Requests for answers that have not ended.
+  // Requests that are read or worked for.
   int64_t running() const { return running_; }
 
  private:
   static constexpr int kIntake = 4;
+  // A request on its way through the workers.
+  struct Call {
+    const Dialect* dialect = nullptr;
+    Request exchange;
+    std::shared_ptr<void> running;  // it counts as running while anybody holds this
+  };
+  // Work for a call; an error is what the client hears.
+  using Work = std::function<std::optional<ApiError>(const Call&)>;
+  using ModelWork =
+      std::function<std::optional<ApiError>(const Call&, const std::shared_ptr<ModelHost>&)>;
+  // Does the work on the intake.
+  void Take(const Dialect& dialect, const Request& exchange, Work work);
+  // Does the rest of the work with the model: now, or where it must be loaded when it is.
+  std::optional<ApiError> WithModel(const Call& call, const std::string& model, ModelWork work);
+  void PostWork(Workers& workers, Call call, Work work);
+
   void Generate(const Dialect& dialect, const Request& exchange);
-  std::optional<ApiError> RunGeneration(const Dialect& dialect, const Request& exchange);
-  std::optional<ApiError> StartGeneration(const Dialect& dialect, const Request& exchange,
-                                          ApiRequest call);
-  std::optional<ApiError> RunEmbeddings(const Request& exchange);
+  std::optional<ApiError> StartGeneration(const Call& call, const std::shared_ptr<ModelHost>& host,
+                                          ApiRequest request);
+  std::optional<ApiError> StartEmbeddings(const Call& call, const std::shared_ptr<ModelHost>& host,
+                                          EmbeddingsRequest request);
   void Keep(uint64_t key, std::shared_ptr<Generation> generation);
   void Refuse(const Dialect& dialect, const Request& exchange, const ApiError& error);
   void Respond(std::string_view route, const Request& exchange, HttpResponse response);

@@ -2,7 +2,6 @@
 #include <utility>
 
 #include "tutti/server/embedding_run.h"
-#include "tutti/server/openai_embeddings.h"
 #include "tutti/server/openai_tokenize.h"
 #include "tutti/server/service.h"
 #include "tutti/server/service_answers.h"
@@ -17,53 +16,54 @@ constexpr Service::Dialect kEmbeddings = Plain("/v1/embeddings");
 }  // namespace
 
 void Service::Embeddings(const Request& exchange) {
-  ++running_;
-  intake_.Post([this, exchange] {
-    if (const auto error = Attempt([&] { return RunEmbeddings(exchange); })) {
-      Refuse(kEmbeddings, exchange, *error);
-      --running_;
-    }
+  Take(kEmbeddings, exchange, [this](const Call& call) -> std::optional<ApiError> {
+    ApiResult<EmbeddingsRequest> parsed = ParseOpenaiEmbeddings(call.exchange->request().body);
+    if (!parsed.ok()) return parsed.error();
+    metrics_.UnknownFields(parsed->unknown_fields);
+    const std::string model = parsed->model;
+    const auto request = std::make_shared<EmbeddingsRequest>(std::move(*parsed));
+    return WithModel(call, model, [this, request](const Call& later, const auto& host) {
+      return StartEmbeddings(later, host, std::move(*request));
+    });
   });
 }
 
-std::optional<ApiError> Service::RunEmbeddings(const Request& exchange) {
-  ApiResult<EmbeddingsRequest> parsed = ParseOpenaiEmbeddings(exchange->request().body);
-  if (!parsed.ok()) return parsed.error();
-  metrics_.UnknownFields(parsed->unknown_fields);
-  auto host = models_.Get(parsed->model);
-  if (!host.ok()) return ModelError(host.status());
-  if (parsed->dimensions > (*host)->width()) {
+std::optional<ApiError> Service::StartEmbeddings(const Call& call,
+                                                 const std::shared_ptr<ModelHost>& host,
+                                                 EmbeddingsRequest request) {
+  if (request.dimensions > host->width()) {
     return ApiError{.status = 400,
                     .type = "invalid_request_error",
                     .message = fmt::format("dimensions is {}, the model's embeddings have {}",
-                                           parsed->dimensions, (*host)->width()),
+                                           request.dimensions, host->width()),
                     .param = "dimensions"};
   }
   std::vector<TokenIds> prompts;
-  for (const Prompt& prompt : parsed->inputs) {
-    auto ids = (*host)->Prompt(prompt);
+  for (const Prompt& prompt : request.inputs) {
+    auto ids = host->Prompt(prompt);
     if (!ids.ok()) return PromptError(ids.status(), "input");
     prompts.push_back(std::move(ids).value());
   }
-  const int64_t dimensions = parsed->dimensions;
+  request.inputs = {};
+  const int64_t dimensions = request.dimensions;
   const uint64_t key = next_generation_++;
-  const auto done = [this, key, exchange, name = (*host)->name(),
-                     request = std::move(*parsed)](EmbeddingResult result) {
+  const auto done = [this, key, call, name = host->name(),
+                     request = std::move(request)](EmbeddingResult result) {
+    {
+      const std::lock_guard lock(mutex_);
+      embeddings_.erase(key);
+    }
     metrics_.Finished(name, result.outcome);
     const int64_t tokens = result.outcome.usage.prompt_tokens;
-    ChargeTokens(exchange->request().caller, tokens);
+    ChargeTokens(call.exchange->request().caller, tokens);
     if (result.outcome.kind == OutcomeKind::kFailed) {
-      Refuse(kEmbeddings, exchange, ErrorOf(result.error));
-    } else {
-      Respond(kEmbeddings.route, exchange,
-              JsonResponse(OpenaiEmbeddingsBody(request, name, result.vectors, tokens)));
+      return Refuse(kEmbeddings, call.exchange, ErrorOf(result.error));
     }
-    --running_;
-    const std::lock_guard lock(mutex_);
-    embeddings_.erase(key);
+    Respond(kEmbeddings.route, call.exchange,
+            JsonResponse(OpenaiEmbeddingsBody(request, name, result.vectors, tokens)));
   };
-  auto run = EmbeddingRun::Start(*host, workers_, exchange->request().caller.tenant,
-                                 std::move(prompts), dimensions, *exchange, done);
+  auto run = EmbeddingRun::Start(host, workers_, call.exchange->request().caller.tenant,
+                                 std::move(prompts), dimensions, *call.exchange, done);
   if (!run.ok()) {
     ApiError error = ErrorOf(run.status());
     if (error.status == 400) error.param = "input";
@@ -75,51 +75,64 @@ std::optional<ApiError> Service::RunEmbeddings(const Request& exchange) {
 }
 
 void Service::Tokenize(const Request& exchange) {
-  intake_.Post([this, exchange] {
-    static constexpr Dialect kRoute = Plain("/tokenize");
-    ApiResult<TokenizeRequest> parsed = ParseTokenize(exchange->request().body);
-    if (!parsed.ok()) return Refuse(kRoute, exchange, parsed.error());
-    const auto host = models_.Get(parsed->model);
-    if (!host.ok()) return Refuse(kRoute, exchange, ModelError(host.status()));
-    const text::Tokenizer& tokenizer = (*host)->tokenizer();
-    TokenIds ids;
-    if (parsed->conversation) {
-      auto prompt = (*host)->Prompt(*parsed->conversation);
-      if (!prompt.ok()) return Refuse(kRoute, exchange, PromptError(prompt.status(), "messages"));
-      ids = std::move(prompt->ids);
-    } else {
-      ids = tokenizer.Encode(parsed->text, {.add_special = parsed->add_special});
-    }
-    std::vector<std::string> pieces;
-    for (const TokenId id : ids) {
-      if (parsed->pieces) pieces.push_back(tokenizer.TokenBytes(id));
-    }
-    Respond(kRoute.route, exchange, JsonResponse(TokenizeBody(ids, pieces, (*host)->context())));
+  static constexpr Dialect kRoute = Plain("/tokenize");
+  Take(kRoute, exchange, [this](const Call& call) -> std::optional<ApiError> {
+    ApiResult<TokenizeRequest> parsed = ParseTokenize(call.exchange->request().body);
+    if (!parsed.ok()) return parsed.error();
+    const std::string model = parsed->model;
+    return WithModel(call, model,
+                     [this, request = std::move(*parsed)](
+                         const Call& later, const auto& host) -> std::optional<ApiError> {
+                       const text::Tokenizer& tokenizer = host->tokenizer();
+                       TokenIds ids;
+                       if (request.conversation) {
+                         auto prompt = host->Prompt(*request.conversation);
+                         if (!prompt.ok()) return PromptError(prompt.status(), "messages");
+                         ids = std::move(prompt->ids);
+                       } else {
+                         ids = tokenizer.Encode(request.text, {.add_special = request.add_special});
+                       }
+                       std::vector<std::string> pieces;
+                       for (const TokenId id : ids) {
+                         if (request.pieces) pieces.push_back(tokenizer.TokenBytes(id));
+                       }
+                       Respond(kRoute.route, later.exchange,
+                               JsonResponse(TokenizeBody(ids, pieces, host->context())));
+                       return std::nullopt;
+                     });
   });
 }
 
 void Service::Detokenize(const Request& exchange) {
-  intake_.Post([this, exchange] {
-    static constexpr Dialect kRoute = Plain("/detokenize");
-    ApiResult<DetokenizeRequest> parsed = ParseDetokenize(exchange->request().body);
-    if (!parsed.ok()) return Refuse(kRoute, exchange, parsed.error());
-    const auto host = models_.Get(parsed->model);
-    if (!host.ok()) return Refuse(kRoute, exchange, ModelError(host.status()));
-    Respond(kRoute.route, exchange,
-            JsonResponse(DetokenizeBody((*host)->tokenizer().Decode(parsed->tokens, true))));
+  static constexpr Dialect kRoute = Plain("/detokenize");
+  Take(kRoute, exchange, [this](const Call& call) -> std::optional<ApiError> {
+    ApiResult<DetokenizeRequest> parsed = ParseDetokenize(call.exchange->request().body);
+    if (!parsed.ok()) return parsed.error();
+    return WithModel(call, parsed->model,
+                     [this, tokens = std::move(parsed->tokens)](
+                         const Call& later, const auto& host) -> std::optional<ApiError> {
+                       Respond(
+                           kRoute.route, later.exchange,
+                           JsonResponse(DetokenizeBody(host->tokenizer().Decode(tokens, true))));
+                       return std::nullopt;
+                     });
   });
 }
 
 void Service::ApplyTemplate(const Request& exchange) {
-  intake_.Post([this, exchange] {
-    static constexpr Dialect kRoute = Plain("/v1/apply-template");
-    ApiResult<TokenizeRequest> parsed = ParseApplyTemplate(exchange->request().body);
-    if (!parsed.ok()) return Refuse(kRoute, exchange, parsed.error());
-    const auto host = models_.Get(parsed->model);
-    if (!host.ok()) return Refuse(kRoute, exchange, ModelError(host.status()));
-    const auto rendered = (*host)->Render(*parsed->conversation, false);
-    if (!rendered.ok()) return Refuse(kRoute, exchange, PromptError(rendered.status(), "messages"));
-    Respond(kRoute.route, exchange, JsonResponse(ApplyTemplateBody(rendered->Text())));
+  static constexpr Dialect kRoute = Plain("/v1/apply-template");
+  Take(kRoute, exchange, [this](const Call& call) -> std::optional<ApiError> {
+    ApiResult<TokenizeRequest> parsed = ParseApplyTemplate(call.exchange->request().body);
+    if (!parsed.ok()) return parsed.error();
+    return WithModel(call, parsed->model,
+                     [this, conversation = *std::move(parsed->conversation)](
+                         const Call& later, const auto& host) -> std::optional<ApiError> {
+                       const auto rendered = host->Render(conversation, false);
+                       if (!rendered.ok()) return PromptError(rendered.status(), "messages");
+                       Respond(kRoute.route, later.exchange,
+                               JsonResponse(ApplyTemplateBody(rendered->Text())));
+                       return std::nullopt;
+                     });
   });
 }
 
