@@ -31,35 +31,33 @@ StripSource RowsOf(const tensor::WeightView& w, int64_t row) {
   return rows;
 }
 
-// The next slice of a pair in memory: one piece of each of its rows.
-struct NextSlice {
-  static constexpr uintptr_t kLine = 64;
-  const std::byte* first_row = nullptr;
-  int64_t stride = 0;
+// What is multiplied after this, as it lies in memory.
+struct Ahead {
+  const std::byte* begin = nullptr;
   int64_t bytes = 0;
 
-  void Prefetch(int64_t begin, int64_t end) const {  // rows
-    for (int64_t r = begin; r < end; ++r) {
-      // Every line, also the one that only the last bytes reach.
-      const auto at = reinterpret_cast<uintptr_t>(first_row + r * stride);
-      const uintptr_t end_at = at + static_cast<uintptr_t>(bytes);
-      for (uintptr_t line = at / kLine * kLine; line < end_at; line += kLine) {
-        __builtin_prefetch(reinterpret_cast<const void*>(line));
-      }
+  // Asks for the lines of [from, to) of `parts`. One instruction that walks from line to line: that
+  // is what the hardware's own prefetcher follows (docs/LOG.md).
+  void Prefetch(int64_t from, int64_t to, int64_t parts) const {
+    constexpr int64_t kLine = 64;
+    const std::byte* end = begin + bytes * to / parts;
+    for (const std::byte* at = begin + bytes * from / parts; at < end; at += kLine) {
+      __builtin_prefetch(at);
+      // Keeps the loop as it is. (GCC 12 also takes a function of prefetches only for one without
+      // effects, and drops its calls.)
+      asm volatile("" : "+r"(at)::"memory");
     }
-    // GCC 12 takes a function of prefetches only for one without effects and drops its calls.
-    asm volatile("" ::: "memory");
   }
 };
 
-// The next slice is asked for while this one is multiplied, a few rows before each tile: all at
+// The next pair is asked for while this one is multiplied, some lines before each tile: all at
 // once they would overrun the core's queue of misses, and unpacking would wait for it.
 void MultiplySlice(const StripIsa& isa, StripForm form, TileArgs args, int64_t columns,
-                   const NextSlice& next) {
+                   const Ahead& ahead) {
   // 17 columns become 6 + 6 + 5, never 6 + 6 + 4 + 1: narrow tiles are the slow ones.
   const int64_t tiles = DivCeil<int64_t>(columns, isa.max_columns);
   for (int64_t t = 0; t < tiles; ++t) {
-    next.Prefetch(kPairRows * t / tiles, kPairRows * (t + 1) / tiles);
+    ahead.Prefetch(t, t + 1, tiles);
     const int64_t width = DivCeil(columns, tiles - t);
     isa.tiles[static_cast<size_t>(form)][width - 1](args);
     args.columns += width;
@@ -157,7 +155,8 @@ void MultiplyPair(const StripIsa& isa, const tensor::WeightView& w, int64_t row,
   std::fill_n(sums, n * kPairRows, 0.0f);
   const int64_t groups = w.cols / kQ8GroupSize;
   const int64_t slice = SliceGroups(w.dtype, DivCeil<int64_t>(n, isa.max_columns));
-  const int64_t row_bytes = w.cols / InfoOf(w.dtype).block_size * InfoOf(w.dtype).block_bytes;
+  const int64_t pair_bytes = kPairRows * w.row_stride_bytes;
+  const std::byte* after = next != nullptr ? next : strips[0].data[0] + pair_bytes;
   for (int64_t g = 0; g < groups; g += slice) {
     const int64_t count = std::min(slice, groups - g);
     for (int i = 0; i < 2; ++i) {
@@ -170,13 +169,8 @@ void MultiplyPair(const StripIsa& isa, const tensor::WeightView& w, int64_t row,
                         layout.groups_offset() + g * static_cast<int64_t>(sizeof(Q8Group)),
                         layout.halves_offset() + 2 * g * static_cast<int64_t>(sizeof(Q8Half)),
                         sums};
-    const std::byte* here = strips[0].data[0];
-    NextSlice ahead{here + row_bytes * (g + slice) / groups, w.row_stride_bytes,
-                    row_bytes * std::min(slice, groups - g) / groups};
-    if (g + slice >= groups) {
-      ahead.first_row = next != nullptr ? next : here + kPairRows * w.row_stride_bytes;
-      ahead.bytes = row_bytes * std::min(slice, groups) / groups;
-    }
+    const int64_t asked = pair_bytes * g / groups;
+    const Ahead ahead{after + asked, pair_bytes * (g + count) / groups - asked};
     MultiplySlice(isa, form, args, n, ahead);
   }
 }
