@@ -31,12 +31,13 @@ class ServiceTest : public ::testing::Test {
     workers_.reset();
   }
 
-  void Start(scheduler::SchedulerOptions options, int32_t context = 256) {
+  void Start(scheduler::SchedulerOptions options, int32_t context = 256,
+             std::string chat_template = {}) {
     // In the order in which a server goes.
     service_.reset();
     models_.reset();
     workers_.reset();
-    testing::FakeModel fake = testing::MakeFakeModel(context);
+    testing::FakeModel fake = testing::MakeFakeModel(context, std::move(chat_template));
     engine_ = fake.engine;
     engine_->before_forward = [this](const Batch&) {
       std::unique_lock lock(mutex_);
@@ -283,6 +284,36 @@ TEST_F(ServiceTest, RequiredToolsAreCalledAsTheirSchemaSays) {
         {{"name", "f"}, {"parameters", {{"type", "object"}, {"not", json::object()}}}}}}};
   const json::object refused = Ask(&Service::ChatCompletions, body, 400);
   EXPECT_EQ(refused.at("error").at("param"), "tools");
+}
+
+// The model goes on where the prompt has begun its own form of a call, and one call is enough.
+TEST_F(ServiceTest, CallsAreForcedInTheFormOfTheModel) {
+  Start({}, 256, "{# <tool_call> #}{% for m in messages %}{{ m.content }}{% endfor %}");
+  json::object body = Chat("Hello", 200);
+  const json::value schema =
+      json::parse(R"({"type":"object","properties":{"n":{"enum":[1,2]}},"required":["n"],)"
+                  R"("additionalProperties":false})");
+  body["tools"] = {{{"type", "function"}, {"function", {{"name", "f"}, {"parameters", schema}}}},
+                   {{"type", "function"}, {"function", {{"name", "g"}, {"parameters", schema}}}}};
+  body["tool_choice"] = {{"type", "function"}, {"function", {{"name", "g"}}}};
+  body["parallel_tool_calls"] = false;
+  const json::object answer = Ask(&Service::ChatCompletions, body);
+  EXPECT_EQ(answer.at("usage").at("prompt_tokens"), 5 + 11);  // Hello<tool_call>
+  const json::object& choice = answer.at("choices").as_array().at(0).as_object();
+  EXPECT_EQ(choice.at("finish_reason"), "tool_calls");
+  EXPECT_TRUE(choice.at("message").at("content").is_null());
+  const json::array& calls = choice.at("message").at("tool_calls").as_array();
+  ASSERT_EQ(calls.size(), 1u);
+  EXPECT_EQ(calls[0].at("function").at("name"), "g");
+  const std::string arguments(calls[0].at("function").at("arguments").as_string());
+  EXPECT_TRUE(arguments == R"({"n":1})" || arguments == R"({"n":2})") << arguments;
+
+  // Free to call or not: the text is what it is without tools.
+  body["tool_choice"] = "auto";
+  body["max_tokens"] = 20;
+  const std::string text = Content(Ask(&Service::ChatCompletions, body));
+  body.erase("tools");
+  EXPECT_EQ(Content(Ask(&Service::ChatCompletions, body)), text);
 }
 
 TEST_F(ServiceTest, EmbeddingsAreOfLengthOneAndOnTheBill) {

@@ -11,6 +11,8 @@ Result<std::shared_ptr<const text::Grammar>> Compile(const OutputFormat& format)
       return text::CompileJson(text::JsonRoot::kObject);
     case OutputKind::kJsonSchema:
       return text::CompileJsonSchema(format.source);
+    case OutputKind::kCall:
+      return text::CompileJsonSchema(format.source, true);
     case OutputKind::kRegex:
       return text::CompileRegex(format.source);
     case OutputKind::kGrammar:
@@ -41,8 +43,7 @@ Constraints::Masks Constraints::Find(const OutputFormat& format) {
   return it->second;
 }
 
-Result<std::shared_ptr<const TokenConstraint>> Constraints::For(const OutputFormat& format) {
-  if (format.kind == OutputKind::kFree) return std::shared_ptr<const TokenConstraint>();
+Result<Constraints::Masks> Constraints::MasksOf(const OutputFormat& format) {
   Masks masks = Find(format);
   if (!masks) {
     TUTTI_ASSIGN_OR_RETURN(auto grammar, Compile(format));
@@ -53,6 +54,12 @@ Result<std::shared_ptr<const TokenConstraint>> Constraints::For(const OutputForm
     remembered_.emplace_front(format, masks);
     if (remembered_.size() > kRemembered) remembered_.pop_back();
   }
+  return masks;
+}
+
+Result<std::shared_ptr<const TokenConstraint>> Constraints::For(const OutputFormat& format) {
+  if (format.kind == OutputKind::kFree) return std::shared_ptr<const TokenConstraint>();
+  TUTTI_ASSIGN_OR_RETURN(Masks masks, MasksOf(format));
   return std::shared_ptr<const TokenConstraint>(text::Constrain(std::move(masks)));
 }
 

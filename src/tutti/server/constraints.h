@@ -24,12 +24,15 @@ class Constraints {
   Constraints(const Constraints&) = delete;
   Constraints& operator=(const Constraints&) = delete;
 
+  using Masks = std::shared_ptr<text::GrammarMasks>;
+
+  // Of all but free text.
+  Result<Masks> MasksOf(const OutputFormat& format);
   // Null for free text.
   Result<std::shared_ptr<const TokenConstraint>> For(const OutputFormat& format);
 
  private:
   static constexpr size_t kRemembered = 64;
-  using Masks = std::shared_ptr<text::GrammarMasks>;
 
   Masks Find(const OutputFormat& format);
   Result<std::shared_ptr<const text::GrammarVocabulary>> Vocabulary();

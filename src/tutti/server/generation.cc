@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "tutti/server/tool_constraint.h"
+
 namespace tutti::server {
 namespace {
 
@@ -12,12 +14,6 @@ ApiError BadRequest(std::string message, std::string param, std::string code = {
           .message = std::move(message),
           .param = std::move(param),
           .code = std::move(code)};
-}
-
-std::vector<text::ToolSchema> ToolSchemas(const GenerationRequest& request) {
-  std::vector<text::ToolSchema> schemas;
-  for (const Tool& tool : request.tools) schemas.push_back({tool.name, tool.parameters_json});
-  return schemas;
 }
 
 }  // namespace
@@ -83,9 +79,11 @@ std::optional<ApiError> Generation::Encode(std::vector<TokenIds>& prompts) {
   const ModelHost& host = *parts_.host;
   const char* field = request.conversation ? "messages" : "prompt";
   if (request.conversation) {
-    auto prompt = host.Prompt(*request.conversation, request.continue_last_message);
+    auto prompt = host.Prompt(*request.conversation, request.continue_last_message,
+                              BegunCall(host.answer_format().form, request));
     if (!prompt.ok()) return PromptError(prompt.status(), field);
     in_reasoning_ = prompt->in_reasoning;
+    begun_ = std::move(prompt->begun);
     prompts.push_back(std::move(prompt->ids));
   }
   for (const auto& prompt : request.prompts) {
@@ -105,10 +103,16 @@ std::optional<ApiError> Generation::Encode(std::vector<TokenIds>& prompts) {
   return std::nullopt;
 }
 
-bool Generation::OnlyCalls() const {
-  const GenerationRequest& request = parts_.request;
-  return !request.tools.empty() && (request.tool_choice == ToolChoice::kRequired ||
-                                    request.tool_choice == ToolChoice::kNamed);
+bool Generation::OnlyCalls() const { return MustCall(parts_.request) && begun_.empty(); }
+
+text::AnswerPartsOptions Generation::PartsOptions() const {
+  const GenerationRequest& wanted = parts_.request;
+  // A grammar has no place for reasoning.
+  const bool free = wanted.format.kind == OutputKind::kFree && !OnlyCalls();
+  text::AnswerPartsOptions options{
+      .reasoning = free, .in_reasoning = free && in_reasoning_, .only_calls = OnlyCalls()};
+  if (wanted.tool_choice != ToolChoice::kNone) options.tools = ToolSchemas(wanted);
+  return options;
 }
 
 std::optional<ApiError> Generation::AddChoice() {
@@ -119,12 +123,8 @@ std::optional<ApiError> Generation::AddChoice() {
   options.call_id_prefix = fmt::format("call_{}_{}_", parts_.id, options.choice);
   options.one_call = !wanted.parallel_tool_calls;
   if (wanted.conversation) {
-    // A grammar has no place for reasoning.
-    const bool free = wanted.format.kind == OutputKind::kFree && !OnlyCalls();
-    text::AnswerPartsOptions parts{
-        .reasoning = free, .in_reasoning = free && in_reasoning_, .only_calls = OnlyCalls()};
-    if (wanted.tool_choice != ToolChoice::kNone) parts.tools = ToolSchemas(wanted);
-    options.parts = text::MakeAnswerParts(parts_.host->answer_format(), std::move(parts));
+    options.parts = text::MakeAnswerParts(parts_.host->answer_format(), PartsOptions());
+    options.parts->Push(begun_);
   }
   auto choice = ChoiceText::Create(*parts_.host, std::move(options));
   if (!choice.ok()) return BadRequest(choice.status().message(), "stop");
@@ -140,9 +140,12 @@ std::optional<ApiError> Generation::Constrain(
     format = {.kind = OutputKind::kJsonSchema,
               .source = text::CallSchema(ToolSchemas(wanted), wanted.tool_name)};
   }
-  auto made = parts_.host->Constraint(format);
+  const bool calls = wanted.conversation && format.kind == OutputKind::kFree;
+  auto made = calls ? ConstrainTools(*parts_.host, wanted, PartsOptions(), begun_)
+                    : parts_.host->Constraint(format);
   if (!made.ok()) {
-    return BadRequest(made.status().message(), OnlyCalls() ? "tools" : "response_format");
+    return BadRequest(made.status().message(),
+                      OnlyCalls() || calls ? "tools" : wanted.format_field);
   }
   constraint = std::move(made).value();
   return std::nullopt;

@@ -82,8 +82,9 @@ class Generation : public std::enable_shared_from_this<Generation> {
  private:
   using Clock = std::chrono::steady_clock;
   std::optional<ApiError> Encode(std::vector<TokenIds>& prompts);
-  // Whether a grammar forces the answer to be a tool call.
+  // Whether a grammar forces the whole answer to be a tool call, in a form of no family.
   bool OnlyCalls() const;
+  text::AnswerPartsOptions PartsOptions() const;  // of a conversation's answer
   std::optional<ApiError> AddChoice();
   std::optional<ApiError> Constrain(std::shared_ptr<const TokenConstraint>& constraint) const;
   std::optional<ApiError> Submit(std::vector<TokenIds> prompts);
@@ -110,6 +111,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   std::vector<std::string> echoes_;                          // [prompts] or empty
   size_t open_streams_ = 0;
   bool in_reasoning_ = false;  // the conversation's prompt ends there
+  std::string begun_;          // of the answer's text, by the prompt
   bool head_sent_ = false;     // of the response
   bool abandoned_ = false;
   std::atomic<bool> ended_ = false;

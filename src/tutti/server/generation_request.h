@@ -25,7 +25,14 @@ struct Tool {
 enum class ToolChoice : uint8_t { kNone, kAuto, kRequired, kNamed };
 
 // What the text of an answer must obey.
-enum class OutputKind : uint8_t { kFree, kJson, kJsonSchema, kRegex, kGrammar };
+enum class OutputKind : uint8_t {
+  kFree,
+  kJson,
+  kJsonSchema,
+  kRegex,
+  kGrammar,
+  kCall  // a schema, with white space before it: what stands behind the mark of a tool call
+};
 struct OutputFormat {
   OutputKind kind = OutputKind::kFree;
   std::string source = {};  // the schema, the expression or the EBNF grammar
@@ -55,6 +62,7 @@ struct GenerationRequest {
   std::string tool_name = {};  // for kNamed
   bool parallel_tool_calls = true;
   OutputFormat format = {};
+  std::string format_field = {};  // the member that asked for it
 
   bool stream = false;
   bool include_usage = false;  // chat and completions streams: a chunk with it before the end

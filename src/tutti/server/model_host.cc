@@ -73,18 +73,24 @@ Result<text::RenderResult> ModelHost::Render(const text::Conversation& conversat
   return RenderForgiving(*template_, Complete(conversation), goes_on, text::LocalTime());
 }
 
-Result<ConversationPrompt> ModelHost::Prompt(const text::Conversation& conversation,
-                                             bool goes_on) const {
-  TUTTI_ASSIGN_OR_RETURN(const text::RenderResult rendered, Render(conversation, goes_on));
+Result<ConversationPrompt> ModelHost::Prompt(const text::Conversation& conversation, bool goes_on,
+                                             std::string begun) const {
+  TUTTI_ASSIGN_OR_RETURN(text::RenderResult rendered, Render(conversation, goes_on));
   const std::string text = rendered.Text();
   if (!has_template_) {
     TUTTI_ASSIGN_OR_RETURN(TokenIds ids, Prompt(std::string_view(text)));
     return ConversationPrompt{.ids = std::move(ids)};
   }
   TUTTI_RETURN_IF_ERROR(CheckFits(text));
-  return ConversationPrompt{
-      .ids = text::EncodeSegments(tokenizer(), rendered.segments),
-      .in_reasoning = text::PromptOpensReasoning(answer_format_.reasoning, text)};
+  ConversationPrompt prompt;
+  prompt.in_reasoning = text::PromptOpensReasoning(answer_format_.reasoning, text);
+  if (!begun.empty()) {
+    if (prompt.in_reasoning) begun = std::string(answer_format_.reasoning.close) + "\n\n" + begun;
+    prompt.begun = begun;
+    rendered.segments.push_back({.text = std::move(begun), .from_template = true});
+  }
+  prompt.ids = text::EncodeSegments(tokenizer(), rendered.segments);
+  return prompt;
 }
 
 Status ModelHost::CheckFits(std::string_view text) const {

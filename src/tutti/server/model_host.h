@@ -36,6 +36,7 @@ struct HostedModel {
 struct ConversationPrompt {
   TokenIds ids;
   bool in_reasoning = false;  // the answer begins inside of reasoning
+  std::string begun = {};     // of the answer's text, before its first token
 };
 
 class ModelHost {
@@ -53,6 +54,7 @@ class ModelHost {
   const text::Tokenizer& tokenizer() const { return *model_.tokenizer; }
   const SamplingSpec& sampling() const { return model_.sampling; }
   int32_t context() const { return context_; }
+  int32_t vocab_size() const { return model_.engine->spec().vocab_size; }
   int64_t width() const { return model_.engine->spec().dim; }  // of hidden states
   EngineCosts costs() const { return model_.engine->costs(); }
   // [layers][experts], see Engine.
@@ -73,8 +75,9 @@ class ModelHost {
   Result<TokenIds> Prompt(std::string_view text) const;
   // The same, or the ids that were given.
   Result<TokenIds> Prompt(const std::variant<std::string, TokenIds>& prompt) const;
-  Result<ConversationPrompt> Prompt(const text::Conversation& conversation,
-                                    bool goes_on = false) const;
+  // The answer begins with `begun`, behind reasoning that the template has begun.
+  Result<ConversationPrompt> Prompt(const text::Conversation& conversation, bool goes_on = false,
+                                    std::string begun = {}) const;
 
   // What its answers to conversations look like.
   const text::AnswerFormat& answer_format() const { return answer_format_; }
@@ -82,6 +85,9 @@ class ModelHost {
   // reasoning or tool calls.
   bool IsText(TokenId id) const {
     return static_cast<size_t>(id) < is_text_.size() && is_text_[static_cast<size_t>(id)];
+  }
+  Result<Constraints::Masks> Masks(const OutputFormat& format) {
+    return constraints_.MasksOf(format);
   }
   // What its answers must obey; null for free text.
   Result<std::shared_ptr<const TokenConstraint>> Constraint(const OutputFormat& format) {

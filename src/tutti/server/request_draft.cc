@@ -324,6 +324,7 @@ void FinishConversation(RequestReader& reader, RequestDraft& draft) {
 }
 
 GenerationRequest TakeRequest(RequestReader& reader, RequestDraft& draft) {
+  draft.request.format_field = draft.format_field;
   draft.request.warnings = reader.warnings();
   draft.request.unknown_fields = reader.unknown_fields();
   return std::move(draft.request);

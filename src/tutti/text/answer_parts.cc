@@ -43,6 +43,7 @@ class MarkedParts final : public AnswerParts {
  public:
   MarkedParts(const AnswerFormat& format, AnswerPartsOptions options)
       : marks_(options.reasoning ? format.reasoning : ReasoningMarks{}),
+        form_(format.form),
         options_(std::move(options)),
         types_(options_.tools) {
     if (options_.only_calls) {
@@ -76,6 +77,20 @@ class MarkedParts final : public AnswerParts {
 
   size_t dropped_bytes() const override { return dropped_; }
   bool in_reasoning() const override { return state_ == State::kReasoning; }
+  std::optional<CallStart> StartedCall() const override {
+    if (state_ != State::kCall || arguments_ || call_ != form_.syntax) return std::nullopt;
+    const std::string_view body = Seen().substr(open_);
+    if (form_.mark.empty()) {
+      if (is_given_) return std::nullopt;
+      return CallStart{.name = {}, .text = std::string(body)};
+    }
+    const size_t at = body.find(form_.mark);
+    if (at == std::string_view::npos) return std::nullopt;
+    const size_t end = at + form_.mark.size();
+    ToolCall call;
+    if (!call_->head(body.substr(0, end), call)) return std::nullopt;
+    return CallStart{.name = call.name, .text = std::string(body.substr(end))};
+  }
 
  private:
   enum class State : uint8_t { kBegin, kText, kReasoning, kCall };
@@ -367,6 +382,7 @@ class MarkedParts final : public AnswerParts {
   }
 
   const ReasoningMarks marks_;
+  const CallForm form_;
   const AnswerPartsOptions options_;
   const ToolTypes types_;
   std::vector<const CallSyntax*> calls_;
@@ -442,8 +458,8 @@ bool AnswerFormat::Knows(std::string_view control) const {
 
 AnswerFormat AnswerFormatOf(std::string_view template_source) {
   AnswerFormat format;
-  format.harmony = template_source.find("<|channel|>") != std::string_view::npos &&
-                   template_source.find("<|message|>") != std::string_view::npos;
+  format.form = CallFormOf(template_source);
+  format.harmony = format.form.syntax == &HarmonyCallSyntax();
   if (format.harmony) return format;
   format.reasoning = ReasoningMarksOf(template_source);
   format.calls = CallSyntaxesOf(template_source);

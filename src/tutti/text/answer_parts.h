@@ -21,6 +21,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,6 +45,7 @@ struct AnswerFormat {
   ReasoningMarks reasoning;
   std::vector<const CallSyntax*> calls;
   bool harmony = false;  // gpt-oss: channels instead of all of the above
+  CallForm form;         // by which calls can be followed and forced
 
   // Whether a control token's text is a marker, or a part of one.
   bool Knows(std::string_view control) const;
@@ -59,6 +61,13 @@ struct AnswerPartsOptions {
   bool only_calls = false;    // a grammar forces the whole answer to obey CallSchema
 };
 
+// A call whose arguments have not begun. What follows, `text` first, is its object: the arguments
+// of `name`, or, where that is empty, one with name and arguments.
+struct CallStart {
+  std::string name;
+  std::string text;
+};
+
 class AnswerParts {
  public:
   virtual ~AnswerParts() = default;
@@ -69,6 +78,8 @@ class AnswerParts {
   virtual size_t dropped_bytes() const = 0;
   // Whether the text that comes next is reasoning, as far as one knows.
   virtual bool in_reasoning() const = 0;
+  // Whether what was pushed so far ends in the beginning of a call of the format's form.
+  virtual std::optional<CallStart> StartedCall() const = 0;
 };
 
 std::unique_ptr<AnswerParts> MakeAnswerParts(const AnswerFormat& format,

@@ -40,6 +40,10 @@ class HarmonyParts final : public AnswerParts {
   bool in_reasoning() const override {
     return state_ == State::kBody && kind_ == PartKind::kReasoning;
   }
+  std::optional<CallStart> StartedCall() const override {
+    if (state_ != State::kBody || kind_ != PartKind::kToolCall || arguments_) return std::nullopt;
+    return CallStart{.name = recipient_, .text = buffer_};
+  }
 
  private:
   enum class State : uint8_t { kBegin, kHeader, kBody };

@@ -34,8 +34,10 @@ class Grammar;  // grammar_compiled.h
 enum class JsonRoot : uint8_t { kAny, kObject };
 
 Result<std::shared_ptr<const Grammar>> CompileJson(JsonRoot root);
-// A JSON text that the schema allows (docs/formats/grammars.md).
-Result<std::shared_ptr<const Grammar>> CompileJsonSchema(std::string_view schema);
+// A JSON text that the schema allows (docs/formats/grammars.md). `space_before`: white space, as
+// between its parts, may come first.
+Result<std::shared_ptr<const Grammar>> CompileJsonSchema(std::string_view schema,
+                                                         bool space_before = false);
 // A regular expression (grammar_regex.h says which) that the whole text matches.
 Result<std::shared_ptr<const Grammar>> CompileRegex(std::string_view pattern);
 // A grammar in llama.cpp's notation (grammar_ebnf.cc); the text is one of its rule "root".
@@ -51,7 +53,9 @@ class GrammarMasks {
   virtual size_t size_bytes() const = 0;
 };
 
-// An answer that begins at the grammar's beginning.
-std::unique_ptr<TokenConstraint> Constrain(std::shared_ptr<GrammarMasks> masks);
+// An answer that begins at the grammar's beginning, or has begun with `text` already; null where no
+// text of the grammar begins like that.
+std::unique_ptr<TokenConstraint> Constrain(std::shared_ptr<GrammarMasks> masks,
+                                           std::string_view text = {});
 
 }  // namespace tutti::text

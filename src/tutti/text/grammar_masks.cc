@@ -64,6 +64,8 @@ class Masks final : public GrammarMasks {
     return {memory_, memory_->states.start()};
   }
   const Mask& MaskOf(Position& position);
+  // False where no text of the grammar goes on like that.
+  bool AdvanceText(Position& position, std::string_view text) const;
   void Advance(Position& position, TokenId token);
   bool OnlyEnds(const Position& position) const {
     const std::lock_guard lock(mutex_);
@@ -115,15 +117,18 @@ const Mask& Masks::MaskOf(Position& position) {
   return *memory.masks[index];
 }
 
-void Masks::Advance(Position& position, TokenId token) {
+bool Masks::AdvanceText(Position& position, std::string_view text) const {
   const std::lock_guard lock(mutex_);
-  const std::string_view bytes = vocabulary_->Bytes(token);
-  TUTTI_CHECK(!bytes.empty(), "a token that was not allowed");
-  for (const char c : bytes) {
+  for (const char c : text) {
     position.situation = position.memory->states.Next(position.situation,
                                                       automaton_.ClassOf(static_cast<uint8_t>(c)));
   }
-  TUTTI_CHECK(position.situation != GrammarStates::kDead, "a token that was not allowed");
+  return position.situation != GrammarStates::kDead;
+}
+
+void Masks::Advance(Position& position, TokenId token) {
+  const std::string_view bytes = vocabulary_->Bytes(token);
+  TUTTI_CHECK(!bytes.empty() && AdvanceText(position, bytes), "a token that was not allowed");
 }
 
 // The situations after each plain character from `from`; false where one is not possible.
@@ -256,8 +261,8 @@ Mask Masks::Compute(Memory& memory, Situation situation) const {
 
 class GrammarConstraint final : public TokenConstraint {
  public:
-  explicit GrammarConstraint(std::shared_ptr<Masks> masks)
-      : masks_(std::move(masks)), position_(masks_->Start()) {}
+  GrammarConstraint(std::shared_ptr<Masks> masks, Masks::Position position)
+      : masks_(std::move(masks)), position_(std::move(position)) {}
 
   std::unique_ptr<TokenConstraint> Clone() const override {
     return std::make_unique<GrammarConstraint>(*this);
@@ -293,9 +298,13 @@ Result<std::shared_ptr<GrammarMasks>> GrammarMasks::Create(
       std::move(grammar), std::move(automaton).value(), std::move(vocabulary)));
 }
 
-std::unique_ptr<TokenConstraint> Constrain(std::shared_ptr<GrammarMasks> masks) {
+std::unique_ptr<TokenConstraint> Constrain(std::shared_ptr<GrammarMasks> grammar_masks,
+                                           std::string_view text) {
   // There is no other kind.
-  return std::make_unique<GrammarConstraint>(std::static_pointer_cast<Masks>(std::move(masks)));
+  auto masks = std::static_pointer_cast<Masks>(std::move(grammar_masks));
+  Masks::Position position = masks->Start();
+  if (!masks->AdvanceText(position, text)) return nullptr;
+  return std::make_unique<GrammarConstraint>(std::move(masks), std::move(position));
 }
 
 }  // namespace tutti::text

@@ -140,7 +140,8 @@ Result<SchemaCompiler::Expr> SchemaCompiler::WriteTypes(const Facts& facts) {
   return rules_.Choice(std::move(parts));
 }
 
-Result<std::shared_ptr<const Grammar>> CompileJsonSchema(std::string_view schema) {
+Result<std::shared_ptr<const Grammar>> CompileJsonSchema(std::string_view schema,
+                                                         bool space_before) {
   if (schema.size() > kGrammarSourceMax) {
     return UsageError("the schema has {} bytes, {} are possible", schema.size(), kGrammarSourceMax);
   }
@@ -152,7 +153,13 @@ Result<std::shared_ptr<const Grammar>> CompileJsonSchema(std::string_view schema
     return UsageError("the schema has {} values, {} are possible", nodes, kSchemaNodesMax);
   }
   GrammarRules rules;
-  TUTTI_ASSIGN_OR_RETURN(const GrammarRules::Rule root, SchemaCompiler(*document, rules).Compile());
+  TUTTI_ASSIGN_OR_RETURN(GrammarRules::Rule root, SchemaCompiler(*document, rules).Compile());
+  if (space_before) {
+    const GrammarRules::Rule spaced = rules.NewRule("spaced");
+    const GrammarRules::Expr space = JsonRules(rules).Space();
+    rules.Define(spaced, rules.Sequence({space, rules.Call(root)}));
+    root = spaced;
+  }
   return Grammar::Create(std::move(rules), root);
 }
 

@@ -86,6 +86,12 @@ constexpr auto kSyntaxes = std::to_array<CallSyntax>({
      .bare = true},
 });
 
+constexpr CallSyntax kHarmony = {.open = "", .close = "", .parse = nullptr};
+bool IsHarmony(std::string_view template_source) {
+  return template_source.find("<|channel|>") != std::string_view::npos &&
+         template_source.find("<|message|>") != std::string_view::npos;
+}
+
 constexpr CallSyntax kBare = {
     .open = "{", .close = "", .parse = ParseKnownJsonCalls, .json = true, .bare = true};
 
@@ -177,6 +183,36 @@ std::vector<const CallSyntax*> CallSyntaxesOf(std::string_view template_source) 
 }
 
 const CallSyntax& BareCallSyntax() { return kBare; }
+const CallSyntax& HarmonyCallSyntax() { return kHarmony; }
+
+CallForm CallFormOf(std::string_view template_source) {
+  const auto has = [&](std::string_view text) {
+    return template_source.find(text) != std::string_view::npos;
+  };
+  if (IsHarmony(template_source)) {
+    return {&kHarmony, "<|message|>", "<|channel|>commentary to=functions.",
+            " <|constrain|>json<|message|>"};
+  }
+  const std::vector<const CallSyntax*> syntaxes = CallSyntaxesOf(template_source);
+  if (syntaxes.empty()) return {};
+  const CallSyntax& first = *syntaxes.front();
+  if (first.open == "<tool_call>" && !has("<function=") && !has("<arg_key>")) return {&first};
+  if (first.parse == ParseDeepseekCalls && has("```json")) {
+    return {&first, "```json\n", "<｜tool▁call▁begin｜>function<｜tool▁sep｜>", "\n```json\n"};
+  }
+  if (first.parse == ParseDeepseekCalls) {
+    return {&first, "<｜tool▁sep｜>", "<｜tool▁call▁begin｜>", "<｜tool▁sep｜>"};
+  }
+  if (first.parse == ParseKimiCalls) {
+    return {&first, "<|tool_call_argument_begin|>", "<|tool_call_begin|>functions.",
+            ":0<|tool_call_argument_begin|>"};
+  }
+  if (first.parse == ParseMistralCalls && has("[ARGS]")) {
+    return {&first, "[ARGS]", "", has("[CALL_ID]") ? "" : "[ARGS]"};
+  }
+  if (first.parse == ParseFunctionTag) return {&first, ">", "", ">"};
+  return {};
+}
 
 std::string CallSchema(std::span<const ToolSchema> tools, std::string_view name) {
   json::array choices;

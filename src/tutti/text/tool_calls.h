@@ -62,12 +62,26 @@ struct CallSyntax {
   bool bare = false;
 };
 
+// How a model writes its calls, where a grammar can follow: behind `syntax->open` one object with
+// name and arguments, or, where there is a `mark`, `before`, the name, `behind` (which ends with
+// the mark) and the arguments.
+struct CallForm {
+  const CallSyntax* syntax = nullptr;  // null: in no such way; of gpt-oss: HarmonyCallSyntax()
+  std::string_view mark = {};
+  std::string_view before = {};
+  std::string_view behind = {};  // empty: the model writes more than the name there
+};
+CallForm CallFormOf(std::string_view template_source);
+
 // The forms that a template expects, by its source.
 std::vector<const CallSyntax*> CallSyntaxesOf(std::string_view template_source);
 
 // The form without any markers: {"name": ..., "arguments": {...}}. For answers that a grammar
 // forces to be calls.
 const CallSyntax& BareCallSyntax();
+
+// gpt-oss, whose answers have channels instead of marks (answer_parts.h).
+const CallSyntax& HarmonyCallSyntax();
 
 // A JSON schema of one call of one of the tools, as BareCallSyntax reads it: of `name` where it is
 // not empty.
