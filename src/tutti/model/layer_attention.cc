@@ -58,15 +58,18 @@ void StoreRows(const LayerContext& c, const float* keys, const float* values) {
   const kernels::KvLayout& layout = c.store.layout();
   const int64_t key_width = layout.kv_heads * layout.key_dim;
   const int64_t value_width = layout.latent ? 0 : layout.kv_heads * layout.value_dim;
-  for (const SequenceRows& sequence : c.step.sequences) {
-    c.kernels.pool.ParallelFor(sequence.rows, kRowGrain, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t row = sequence.begin + i;
-        c.store.Store(*sequence.table, static_cast<int32_t>(sequence.first_position + i),
-                      keys + row * key_width, values + row * value_width);
+  // A row's cache lines come from memory, one by one: some microseconds.
+  constexpr int64_t kStoreGrain = 2;
+  c.kernels.pool.ParallelFor(c.rows(), kStoreGrain, [&](int64_t begin, int64_t end) {
+    for (const SequenceRows& sequence : c.step.sequences) {
+      const int64_t last = std::min<int64_t>(end, sequence.begin + sequence.rows);
+      for (int64_t row = std::max<int64_t>(begin, sequence.begin); row < last; ++row) {
+        const int64_t position = sequence.first_position + row - sequence.begin;
+        c.store.Store(*sequence.table, static_cast<int32_t>(position), keys + row * key_width,
+                      values + row * value_width);
       }
-    });
-  }
+    }
+  });
 }
 
 std::span<const kernels::AttentionJob> JobsOfStore(const LayerContext& c,
