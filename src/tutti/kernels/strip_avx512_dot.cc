@@ -91,6 +91,14 @@ struct DotSink {
       a[s][c] = _mm512_dpbusd_epi32(first ? Start(s, c) : a[s][c], v, _mm512_set1_epi32(x));
     }
   }
+  // Sums of 16 times the weights, exact, are shifted instead of the weights: one for eight.
+  TUTTI_INLINE void HighNibbles(int group, int j, __m512i v) {
+    static_assert(kParts == 1 && HasMinimum(Unit::kForm));
+    Dword(group, j, And(v, 0xf0));
+    if (j < 7) return;
+    TUTTI_UNROLL
+    for (int c = 0; c < kColumns; ++c) a[group][c] = _mm512_srai_epi32(a[group][c], 4);
+  }
   TUTTI_INLINE void Scale(int i, __m512 v) { scale[i] = v; }
   TUTTI_INLINE void Minimum(int i, __m512 v) { minimum[i] = v; }
 

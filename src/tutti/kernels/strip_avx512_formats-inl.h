@@ -164,6 +164,7 @@ TUTTI_INLINE __m512i TableOf(const std::array<int8_t, 16>& levels) {
 // sink:
 //
 //   sink.Dword(group, j, v)      columns 32 group + 4 j .. + 3 of each row, a dword per row
+//   sink.HighNibbles(group, j, v)  the same, in the upper halves of v's bytes
 //   sink.Scale(i, v)             scale i of the unit, and where the form has one
 //   sink.Minimum(i, v)           its minimum
 //
@@ -458,7 +459,7 @@ struct Unit<DType::kQ4_K> : UnitOf<BlockQ4_K, 8, StripForm::kUnsigned32, 0> {
       TUTTI_UNROLL
       for (int j = 0; j < 8; ++j) {
         out.Dword(2 * c, j, And(packed.v[j], 0xf));
-        out.Dword(2 * c + 1, j, ShiftAnd(packed.v[j], 4, 0xf));
+        out.HighNibbles(2 * c + 1, j, packed.v[j]);
       }
     }
     PutScalesOfQ4_K(rows, at, out);

@@ -31,6 +31,7 @@ struct StoreSink {
       v = AddBytes(v, 128 - Unit::kBias);
     _mm512_store_si512(q + (group * 8 + j) * 64, v);
   }
+  void HighNibbles(int group, int j, __m512i v) { Dword(group, j, ShiftAnd(v, 4, 0xf)); }
   void Scale(int i, __m512 v) { _mm512_store_ps(scale + i * kStripRows, v); }
   void Minimum(int i, __m512 v) { _mm512_store_ps(minimum + i * kStripRows, v); }
 };
