@@ -188,6 +188,9 @@ class Engine {
   virtual Result<SequenceId> Fork(SequenceId id) = 0;
   virtual PageUse pages() const = 0;
   virtual DiskUse disk() const { return {}; }
+  // Writes remembered pages behind that the disk does not have yet: the oldest first, about
+  // `most_bytes`, fewer where the disk is busy. True where something is still to be written.
+  virtual bool WriteBehind(int64_t /*most_bytes*/) { return false; }
   // Of those available, how many `tokens` more would take.
   virtual int64_t PagesMissing(SequenceId id, int32_t tokens) const = 0;
 

@@ -8,6 +8,8 @@ import asyncio
 import json
 import pathlib
 import random
+import re
+import resource
 import signal
 import subprocess
 import sys
@@ -19,6 +21,20 @@ from work import abandon, body, once
 
 BINARY = "build/dev/bin/tutti"
 LOAD = str(pathlib.Path(__file__).resolve().parents[2] / "bench" / "serve" / "load.py")
+
+
+def cached(usage) -> int:
+    return usage["prompt_tokens_details"]["cached_tokens"]
+
+
+async def metric(server, name) -> float:
+    """The first value of the metric's, whatever its labels."""
+    connection = server.connection()
+    try:
+        text = (await connection.request("GET", "/metrics"))[2].decode()
+    finally:
+        connection.close()
+    return float(re.search(rf"^{name}(?:{{.*}})? (\S+)$", text, re.M).group(1))
 
 
 class ServeTest(unittest.IsolatedAsyncioTestCase):
@@ -108,6 +124,42 @@ class ServeTest(unittest.IsolatedAsyncioTestCase):
             server.signal(signal.SIGINT)
             self.assertIsNotNone(server.wait(30))
             await asyncio.gather(*streams)
+
+    async def test_prompts_on_disk_outlive_an_end_and_a_kill(self):
+        prompt = "Once upon a time there was a king who lived in a castle. " * 8
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            with self.subTest(how=how), tempfile.TemporaryDirectory() as folder:
+                with Server(BINARY, "--prefix-disk", folder) as server:
+                    first, usage = await once(server.address, 30, prompt=prompt)
+                    pages = usage["prompt_tokens"] // 32
+                    self.assertGreater(pages, 2)
+                    self.assertEqual(cached(usage), 0)
+                    if how == signal.SIGKILL:  # what is idle for a moment is written behind
+                        while await metric(server, "tutti_prefix_disk_written_total") < pages:
+                            await asyncio.sleep(0.01)
+                    server.signal(how)
+                    server.wait()
+                with Server(BINARY, "--prefix-disk", folder) as server:
+                    again, usage = await once(server.address, 30, prompt=prompt)
+                    self.assertEqual(again, first)
+                    self.assertGreaterEqual(cached(usage), 32 * (pages - 1))
+
+    async def test_a_disk_that_takes_nothing_costs_nobody_an_answer(self):
+        prompt = "The witch of the north said that she would not come. " * 8
+        with Server(BINARY) as server:
+            alone, _ = await once(server.address, 20, prompt=prompt)
+        for folder in ("/dev/full", "/proc"):  # no folder, and one in which nothing can be made
+            with Server(BINARY, "--prefix-disk", folder) as server:
+                self.assertIn("goes without --prefix-disk", "".join(server.log))
+                self.assertEqual((await once(server.address, 20, prompt=prompt))[0], alone)
+        with tempfile.TemporaryDirectory() as folder, Server(BINARY, "--prefix-disk", folder) as server:
+            # Files may not grow: as a disk that is full.
+            resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (4096, 4096))
+            for _ in range(2):
+                self.assertEqual((await once(server.address, 20, prompt=prompt))[0], alone)
+            await server.idle()
+            server.signal()
+            self.assertEqual(server.wait(), 0, server.log)
 
     async def test_the_same_answers_whoever_else_asks(self):
         prompts = ["Once upon a time", "The king", "The witch of the north said", "In a wood"]

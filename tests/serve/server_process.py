@@ -23,7 +23,7 @@ class Server:
         def read():
             for line in self.process.stderr:
                 self.log.append(line)
-                if match := re.search(r"http://127\.0\.0\.1:\d+", line):
+                if match := re.search(r"https?://127\.0\.0\.1:\d+", line):
                     self.url = self.url or match.group(0)
                     found.set()
             found.set()

@@ -69,6 +69,7 @@ class Signals {
     for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set_, signal);
     pthread_sigmask(SIG_BLOCK, &set_, &before_);
     std::signal(SIGPIPE, SIG_IGN);  // whoever read our messages is gone: no reason to end
+    std::signal(SIGXFSZ, SIG_IGN);  // a file may not grow: writing says so
   }
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;

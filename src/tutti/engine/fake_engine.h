@@ -78,6 +78,7 @@ class FakeEngine final : public Engine {
   Result<SequenceId> Fork(SequenceId id) override { return sequences_->Fork(id); }
   PageUse pages() const override { return sequences_->pages(); }
   DiskUse disk() const override { return sequences_->disk(); }
+  bool WriteBehind(int64_t most_bytes) override { return sequences_->WriteBehind(most_bytes); }
   int64_t PagesMissing(SequenceId id, int32_t tokens) const override {
     return sequences_->PagesMissing(id, tokens);
   }

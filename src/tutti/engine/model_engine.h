@@ -49,6 +49,7 @@ class ModelEngine : public Engine {
   Result<SequenceId> Fork(SequenceId id) override { return sequences_->Fork(id); }
   PageUse pages() const override { return sequences_->pages(); }
   DiskUse disk() const override;
+  bool WriteBehind(int64_t most_bytes) override { return sequences_->WriteBehind(most_bytes); }
   int64_t PagesMissing(SequenceId id, int32_t tokens) const override {
     return sequences_->PagesMissing(id, tokens);
   }

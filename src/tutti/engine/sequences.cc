@@ -178,6 +178,24 @@ void Sequences::KeepOnDisk(std::unique_ptr<memory::PrefixDisk> disk) {
   tree_.before_eviction = [this](PrefixTree::Node& node) { Store(node, false); };
 }
 
+bool Sequences::WriteBehind(int64_t most_bytes) {
+  if (disk_ == nullptr || !disk_->use().error.empty()) return false;
+  if (disk_->pending_bytes() > 0) return true;  // what is evicted goes first
+  if (written_until_ == tree_.inserted()) return false;
+  int64_t left = std::max<int64_t>(most_bytes / pool_.page_bytes(), 1);
+  std::vector<PrefixTree::Node*> nodes = tree_.Newest(static_cast<size_t>(disk_->slots()));
+  bool written = false;
+  for (size_t i = nodes.size(); i-- > 0;) {
+    if (PlaceOnDisk(*nodes[i]) != 0) continue;
+    left -= Store(*nodes[i], false, left);
+    written = true;
+    if (left == 0) return true;
+    if (nodes[i]->stored == 0) break;  // no room; nor would there be the next time
+  }
+  written_until_ = tree_.inserted();
+  return written;
+}
+
 DiskUse Sequences::disk() const {
   if (disk_ == nullptr) return {};
   const memory::PrefixDisk::Use use = disk_->use();
@@ -223,19 +241,21 @@ PrefixTree::Node* Sequences::Load(PrefixTree::Node& node, std::span<const TokenI
   return child;
 }
 
-void Sequences::Store(PrefixTree::Node& node, bool wait) {
-  if (std::ssize(node.tokens) != kPageTokens) return;
+int64_t Sequences::Store(PrefixTree::Node& node, bool wait, int64_t most) {
+  if (std::ssize(node.tokens) != kPageTokens) return 0;
   std::vector<PrefixTree::Node*> way;
   PrefixTree::Node* at = &node;
   for (; at->parent != nullptr && !disk_->Contains(at->stored); at = at->parent) way.push_back(at);
   memory::PrefixDisk::Id id = at->parent == nullptr ? 0 : at->stored;
-  for (size_t i = way.size(); i-- > 0;) {
+  int64_t pages = 0;
+  for (size_t i = way.size(); i-- > 0 && pages < most; ++pages) {
     PrefixTree::Node& page = *way[i];
     id = disk_->Write(page.root->tenant, id, page.tokens,
                       {page.page.data(), static_cast<size_t>(pool_.page_bytes())}, wait);
-    if (id == 0) return;
+    if (id == 0) break;
     page.stored = id;
   }
+  return pages;
 }
 
 PageUse Sequences::pages() const {

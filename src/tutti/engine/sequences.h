@@ -35,6 +35,7 @@ class Sequences {
   DiskUse disk() const;
 
   // As in engine.h.
+  bool WriteBehind(int64_t most_bytes);
   Result<SequenceId> New();
   void End(SequenceId id);
   bool Contains(SequenceId id) const { return all_.contains(id); }
@@ -81,8 +82,8 @@ class Sequences {
   memory::PrefixTree::Node* Load(memory::PrefixTree::Node& node, std::span<const TokenId> tokens);
   // Where the node is on the disk; 0: nowhere.
   memory::PrefixDisk::Id PlaceOnDisk(memory::PrefixTree::Node& node) const;
-  // Puts it there, and all before it.
-  void Store(memory::PrefixTree::Node& node, bool wait);
+  // Puts it there, behind all before it, but no more pages than `most`; how many it was.
+  int64_t Store(memory::PrefixTree::Node& node, bool wait, int64_t most = INT64_MAX);
   void Unshare(Sequence& sequence);
   std::string CheckSequence(const Sequence& sequence) const;
 
@@ -91,6 +92,7 @@ class Sequences {
   std::unique_ptr<memory::PrefixDisk> disk_;  // null: none
   std::map<SequenceId, Sequence> all_;
   SequenceId next_ = 0;
+  int64_t written_until_ = 0;  // pages up to this one (PrefixTree::inserted) are on the disk
 };
 
 }  // namespace tutti::engine

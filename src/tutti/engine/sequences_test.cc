@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <thread>
 
 #include "tutti/base/rng.h"
 #include "tutti/engine/fake_engine.h"
@@ -345,6 +346,46 @@ TEST_F(DiskTest, WhatMemoryHeldIsFoundAfterARestart) {
   EXPECT_EQ(Run(other), 6 * kPage);
   EXPECT_EQ(Run(text), 6 * kPage);
   EXPECT_EQ(engine_->disk().hits, 2 + 6 + 3);
+}
+
+// A killed process leaves the file as it was at that moment: as a copy of it.
+TEST_F(DiskTest, WhatWasWrittenBehindOutlivesAKill) {
+  Start(40);
+  EXPECT_FALSE(engine_->WriteBehind(1 << 20)) << "there is nothing";
+  const TokenIds text = Text(6 * kPage + 5);
+  Run(text);
+  EXPECT_EQ(engine_->disk().pages, 0);
+  int calls = 0;
+  while (engine_->WriteBehind(2 * engine_->page_bytes())) {
+    EXPECT_LE(engine_->disk().pages, 2 * ++calls);
+    while (engine_->disk().written < engine_->disk().pages) std::this_thread::yield();
+  }
+  EXPECT_GE(calls, 3);
+  EXPECT_EQ(engine_->disk().written, 6);
+  EXPECT_EQ(engine_->CheckIntegrity(), "");
+  const auto copy = std::filesystem::path(path_) += ".copy";
+  std::filesystem::copy_file(path_, copy);
+  Run(Text(3 * kPage, 3));
+  engine_.reset();
+  std::filesystem::rename(copy, path_);
+  Start(40);
+  EXPECT_EQ(engine_->disk().pages, 6);
+  EXPECT_EQ(Run(text), 6 * kPage);
+  EXPECT_EQ(Run(Text(3 * kPage, 3)), 0) << "not there yet when it was killed";
+}
+
+TEST_F(DiskTest, WritingBehindEndsWhereTheDiskHoldsLess) {
+  Start(40, 4096 * 4);
+  Run(Text(9 * kPage));
+  Run(Text(4 * kPage + 1, 3));
+  int calls = 0;
+  while (engine_->WriteBehind(engine_->page_bytes())) {
+    ASSERT_LT(++calls, 10'000);
+    while (engine_->disk().written + engine_->disk().dropped < engine_->disk().pages) {
+      std::this_thread::yield();
+    }
+  }
+  EXPECT_LE(engine_->disk().pages, 3);
 }
 
 TEST_F(DiskTest, FewSlotsKeepTheLatest) {

@@ -259,6 +259,11 @@ void PrefixDisk::WriteBehind() {
   }
 }
 
+int64_t PrefixDisk::pending_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return std::ssize(jobs_) * slot_bytes_;
+}
+
 PrefixDisk::Use PrefixDisk::use() const {
   const std::lock_guard lock(mutex_);
   return {.pages = std::ssize(all_),

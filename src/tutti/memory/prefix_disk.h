@@ -70,6 +70,7 @@ class PrefixDisk {
            std::span<const std::byte> page, bool wait = false);
 
   int64_t slots() const { return slots_; }
+  int64_t pending_bytes() const;  // that wait to be written
   Use use() const;
   // Says what is wrong with the index, empty if nothing is.
   std::string CheckIntegrity() const;

@@ -89,6 +89,7 @@ class PrefixTree {
   // Called with every node that Evict is about to forget.
   std::function<void(Node&)> before_eviction;
   int64_t evicted() const { return evicted_; }
+  int64_t inserted() const { return inserted_; }  // since the start
   // The full pages that were used last, at most so many, the latest in front.
   std::vector<Node*> Newest(size_t most);
   int64_t size() const;

@@ -1,5 +1,6 @@
 #include "tutti/scheduler/inbox.h"
 
+#include <chrono>
 #include <utility>
 
 namespace tutti::scheduler {
@@ -68,11 +69,16 @@ void Inbox::Left(int64_t prompt_tokens, int64_t answers) {
   queued_prompt_tokens_ -= prompt_tokens;
 }
 
-bool Inbox::WaitForNews() {
+bool Inbox::WaitForNews(std::optional<double> most_s) {
   std::unique_lock lock(mutex_);
   const auto something = [&] { return !news_.arrivals.empty() || !news_.cancelled.empty(); };
-  arrived_.wait(lock, [&] { return something() || news_.draining; });
-  return something();
+  const auto enough = [&] { return something() || news_.draining; };
+  if (most_s) {
+    arrived_.wait_for(lock, std::chrono::duration<double>(*most_s), enough);
+  } else {
+    arrived_.wait(lock, enough);
+  }
+  return something() || !news_.draining;
 }
 
 void Inbox::Report(Statistics& statistics) const {

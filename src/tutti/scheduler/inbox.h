@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "tutti/engine/answer.h"
@@ -56,8 +57,8 @@ class Inbox {
   News Take();
   // A request of so many prompt tokens and answers has left the queue.
   void Left(int64_t prompt_tokens, int64_t answers);
-  // Until there is something to take, or nothing can come any more: then false.
-  bool WaitForNews();
+  // Until there is something to take, the time is over, or nothing can come any more: then false.
+  bool WaitForNews(std::optional<double> most_s = {});
 
   // Adds its counts.
   void Report(Statistics& statistics) const;

@@ -13,6 +13,11 @@ namespace {
 constexpr int32_t kMaxChoices = 128;
 // How long the past counts in the speed that is reported.
 constexpr double kRecentSeconds = 10;
+// Remembered pages go to the disk: so many bytes every so often, while requests are served and
+// while nobody asks.
+constexpr int64_t kWriteBehindBytes = int64_t{16} << 20;
+constexpr double kBusyPauseSeconds = 1;
+constexpr double kIdlePauseSeconds = 0.02;
 
 double SteadySeconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -120,7 +125,9 @@ void Loop::Run() {
   while (true) {
     if (Step()) continue;
     TUTTI_DCHECK(CheckIntegrity().empty(), CheckIntegrity());
-    if (!inbox_->WaitForNews()) return;
+    const bool more = engine_.WriteBehind(kWriteBehindBytes);
+    UpdateStatistics();
+    if (!inbox_->WaitForNews(more ? std::optional(kIdlePauseSeconds) : std::nullopt)) return;
   }
 }
 
@@ -132,6 +139,10 @@ bool Loop::Step() {
   if (!news && !work) return false;
   Publish();
   speculation_.Forget(planner_.running());
+  if (now_s_ >= write_behind_s_ + kBusyPauseSeconds) {
+    engine_.WriteBehind(kWriteBehindBytes);
+    write_behind_s_ = now_s_;
+  }
   UpdateStatistics();
   return true;
 }

@@ -65,6 +65,7 @@ class Loop final : public Scheduler {
   std::map<uint64_t, ActiveRequest> requests_;  // by id
   uint64_t next_order_ = 0;
   double now_s_ = 0;
+  double write_behind_s_ = 0;  // the last time
   // Moving sums of what was computed and how long it took.
   double recent_tokens_ = 0;
   double recent_s_ = 0;

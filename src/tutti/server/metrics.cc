@@ -243,6 +243,8 @@ void Metrics::AppendGauges(const std::vector<ModelStatistics>& gauges, std::stri
        }},
       {{"tutti_prefix_disk_pages", "", "Pages of keys and values that the disk holds."},
        [](const Statistics& s) { return static_cast<double>(s.disk.pages); }},
+      {{"tutti_prefix_disk_written_total", "", "Pages that were written to the disk."},
+       [](const Statistics& s) { return static_cast<double>(s.disk.written); }},
       {{"tutti_prefix_disk_hits_total", "", "Pages that were read from the disk."},
        [](const Statistics& s) { return static_cast<double>(s.disk.hits); }},
       {{"tutti_requests_refused_total", "", "Requests for which the queue had no room."},

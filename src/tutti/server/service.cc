@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tutti/base/printable.h"
+#include "tutti/os/free_memory.h"
 #include "tutti/server/anthropic_error.h"
 #include "tutti/server/anthropic_messages.h"
 #include "tutti/server/json_writer.h"
@@ -74,6 +75,7 @@ Service::Service(Models& models, Workers& workers, ServiceOptions options)
 // What still runs belongs to models whose loops may wake it.
 Service::~Service() {
   intake_.Stop();
+  large_.Stop();
   loader_.Stop();
   for (const auto& entry : generations_) entry.second->Release();
   for (const auto& entry : embeddings_) entry.second->Release();
@@ -189,9 +191,13 @@ void Service::PostWork(Workers& workers, Call call, Work work) {
 
 void Service::Take(const Dialect& dialect, const Request& exchange, Work work) {
   ++running_;
-  const std::shared_ptr<void> running(nullptr, [this](void*) { --running_; });
-  PostWork(intake_, {.dialect = &dialect, .exchange = exchange, .running = running},
-           std::move(work));
+  const bool large = exchange->request().body.size() > kLargeBytes;
+  const std::shared_ptr<void> running(nullptr, [this, large](void*) {
+    if (large) large_ended_ = true;
+    --running_;
+  });
+  PostWork(large ? large_ : intake_,
+           {.dialect = &dialect, .exchange = exchange, .running = running}, std::move(work));
 }
 
 std::optional<ApiError> Service::WithModel(const Call& call, const std::string& model,
@@ -428,6 +434,7 @@ void Service::Tick() {
   }
   for (const auto& generation : generations) generation->Tick(options_.quiet_s);
   models_.Sweep();
+  if (large_ended_.exchange(false)) os::ReturnFreeMemory();
 }
 
 void Service::Drain() {

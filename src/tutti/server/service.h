@@ -83,6 +83,7 @@ class Service {
 
  private:
   static constexpr int kIntake = 4;
+  static constexpr size_t kLargeBytes = size_t{1} << 20;
   // A request on its way through the workers.
   struct Call {
     const Dialect* dialect = nullptr;
@@ -128,7 +129,11 @@ class Service {
   std::map<uint64_t, std::shared_ptr<EmbeddingRun>> embeddings_;
   // Waits for models that must be loaded first, so that nobody else does.
   Workers loader_{1};
-  // Reads requests, so that big ones do not hold up answers. Last: its tasks use all of the others.
+  // Whether a large request has ended whose memory the system should have back.
+  std::atomic<bool> large_ended_ = false;
+  // Reads requests, so that big ones do not hold up answers, and large ones one after the other:
+  // while one is read, it takes many times its size. Last: their tasks use all of the others.
+  Workers large_{1};
   Workers intake_{kIntake};
 };
 

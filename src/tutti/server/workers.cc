@@ -31,8 +31,15 @@ void Workers::PostAfter(double seconds, std::function<void()> task) {
     const std::lock_guard lock(mutex_);
     if (stopped_) return;
     tasks_.emplace(time, std::move(task));
+    if (!MustWake()) return;
   }
   changed_.notify_one();
+}
+
+bool Workers::MustWake() {
+  if (idle_ == 0 || waking_) return false;
+  waking_ = true;
+  return true;
 }
 
 void Workers::Stop() {
@@ -49,18 +56,23 @@ void Workers::Stop() {
 void Workers::Work() {
   std::unique_lock lock(mutex_);
   while (!stopped_) {
-    if (tasks_.empty()) {
-      changed_.wait(lock);
-      continue;
-    }
     const auto next = tasks_.begin();
-    if (next->first > Clock::now()) {
-      changed_.wait_until(lock, Clock::time_point(next->first));
+    if (next == tasks_.end() || next->first > Clock::now()) {
+      ++idle_;
+      if (next == tasks_.end()) {
+        changed_.wait(lock);
+      } else {
+        changed_.wait_until(lock, Clock::time_point(next->first));
+      }
+      --idle_;
+      waking_ = false;
       continue;
     }
     std::function<void()> task = std::move(next->second);
     tasks_.erase(next);
+    const bool more = !tasks_.empty() && tasks_.begin()->first <= Clock::now() && MustWake();
     lock.unlock();
+    if (more) changed_.notify_one();
     Run(std::move(task));
     lock.lock();
   }

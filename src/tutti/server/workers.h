@@ -30,10 +30,16 @@ class Workers {
  private:
   using Clock = std::chrono::steady_clock;
   void Work();
+  // Under the mutex: whether a thread is to be woken. One at a time is: who posts often, as a
+  // model's loop does, should not pay for each, and whoever wakes up finds out whether others are
+  // needed.
+  bool MustWake();
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::multimap<Clock::time_point, std::function<void()>> tasks_;
+  int idle_ = 0;         // threads that wait
+  bool waking_ = false;  // one of them was told not to
   bool stopped_ = false;
   std::vector<std::thread> threads_;
 };
