@@ -32,7 +32,8 @@ class ServiceTest : public ::testing::Test {
   }
 
   void Start(scheduler::SchedulerOptions options, int32_t context = 256,
-             std::string chat_template = {}) {
+             std::string chat_template = {},
+             const std::function<void(SamplingSpec&)>& recommend = {}) {
     // In the order in which a server goes.
     service_.reset();
     models_.reset();
@@ -46,6 +47,7 @@ class ServiceTest : public ::testing::Test {
       return failure_;
     };
     hosted_ = std::move(fake.hosted);
+    if (recommend) recommend(hosted_.sampling);
     ModelSource source{.name = "fake", .aliases = {}, .load = [this] {
                          return Result<HostedModel>(std::move(hosted_));
                        }};
@@ -54,8 +56,8 @@ class ServiceTest : public ::testing::Test {
     models_ = std::make_unique<Models>(std::move(sources), ModelsOptions{.scheduler = options});
     EXPECT_TRUE(models_->Get("fake").ok());
     workers_ = std::make_unique<Workers>(1);
-    service_ = std::make_unique<Service>(
-        *models_, *workers_, ServiceOptions{.sampling = {}, .quiet_s = 0, .version = "1"});
+    service_ = std::make_unique<Service>(*models_, *workers_,
+                                         ServiceOptions{.quiet_s = 0, .version = "1"});
   }
   void Pause(bool paused) {
     const std::lock_guard lock(mutex_);
@@ -284,6 +286,27 @@ TEST_F(ServiceTest, RequiredToolsAreCalledAsTheirSchemaSays) {
         {{"name", "f"}, {"parameters", {{"type", "object"}, {"not", json::object()}}}}}}};
   const json::object refused = Ask(&Service::ChatCompletions, body, 400);
   EXPECT_EQ(refused.at("error").at("param"), "tools");
+}
+
+TEST_F(ServiceTest, PromptAndAnswerFitTheContextTogether) {
+  const json::object answer = Ask(&Service::ChatCompletions, Chat(std::string(250, 'a'), 100));
+  EXPECT_EQ(answer.at("choices").as_array().at(0).at("finish_reason"), "length");
+  EXPECT_EQ(answer.at("usage").at("completion_tokens"), 6);
+  EXPECT_EQ(answer.at("usage").at("total_tokens"), 256);
+  const std::string fingerprint(answer.at("system_fingerprint").as_string());
+  EXPECT_THAT(fingerprint, HasSubstr("tutti_1_"));
+  EXPECT_EQ(Ask(&Service::ChatCompletions, Chat("b", 1)).at("system_fingerprint").as_string(),
+            fingerprint);
+}
+
+// What a request leaves open the model's publisher says, what it says counts.
+TEST_F(ServiceTest, SamplingStartsFromTheModels) {
+  Start({}, 256, {}, [](SamplingSpec& sampling) { sampling.temperature = 0.25F; });
+  const json::object request = {{"model", "fake"}, {"input", "Hello"}, {"max_output_tokens", 1}};
+  EXPECT_EQ(Ask(&Service::Responses, request).at("temperature").to_number<float>(), 0.25F);
+  json::object own = request;
+  own["temperature"] = 2;
+  EXPECT_EQ(Ask(&Service::Responses, own).at("temperature").to_number<float>(), 2);
 }
 
 // The model goes on where the prompt has begun its own form of a call, and one call is enough.
@@ -579,7 +602,7 @@ TEST(ServiceLoadingTest, WhoWaitsForAModelCountsAndHoldsUpNobody) {
   Models models(std::move(sources), {});
   ASSERT_TRUE(models.Get("fast").ok());
   Workers workers(1);
-  Service service(models, workers, {.sampling = {}, .version = "1"});
+  Service service(models, workers, {.version = "1"});
   const auto send = [&](Handler handler, const json::object& body) {
     auto exchange = std::make_shared<FakeExchange>(json::serialize(body));
     (service.*handler)(exchange);

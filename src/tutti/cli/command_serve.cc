@@ -177,8 +177,8 @@ class ServeCommand final : public Command {
       last_resort.EndAfter(kLastSeconds, kInterrupted);
       return InterruptedError();
     }
-    TUTTI_ASSIGN_OR_RETURN(const SamplingSpec sampling, first.get());
-    server::Service service(models, workers, {.sampling = sampling, .version = TUTTI_VERSION});
+    TUTTI_RETURN_IF_ERROR(first.get());
+    server::Service service(models, workers, {.version = TUTTI_VERSION});
     TUTTI_ASSIGN_OR_RETURN(auto origins, server::OriginRules::Create(origins_));
     const server::FrontDoor door(server::MakeRouter(service), std::move(origins), keys_.get());
     http_.admit = [&door](server::HttpRequest& request) { return door.Admit(request); };
@@ -250,12 +250,11 @@ class ServeCommand final : public Command {
                        .draft = std::move(draft)};
   }
 
-  // What does not fit is said now, not to the first client. Gives what requests leave open: the
-  // recommendation of the model, where it is the only one.
-  static Result<SamplingSpec> LoadFirst(server::Models& models, Console& console) {
+  // What does not fit is said now, not to the first client.
+  static Status LoadFirst(server::Models& models, Console& console) {
     TUTTI_ASSIGN_OR_RETURN(const auto first, models.Get(models.names().front()));
     SayMemory(console, *first);
-    return models.names().size() == 1 ? first->sampling() : NeutralSampling();
+    return {};
   }
 
   static void SayMemory(Console& console, server::ModelHost& host) {

@@ -2,6 +2,7 @@
 // memory that is short, is in simulation_test.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <set>
 
 #include "tutti/engine/fake_engine.h"
@@ -177,6 +178,46 @@ TEST_F(SpeculationTest, TheSameDrawsWithAnySampler) {
       sampling.logit_bias = {{3, 2.0f}};
       ExpectTheSame(request, {.draft = draft});
     }
+  }
+}
+
+// `count` tokens of which each must be one of two; the greedy choices soon repeat.
+class RepeatedTokens final : public TokenConstraint {
+ public:
+  explicit RepeatedTokens(int count) : count_(count) {}
+  std::unique_ptr<TokenConstraint> Clone() const override {
+    return std::make_unique<RepeatedTokens>(*this);
+  }
+  std::span<const uint32_t> Allowed() override {
+    mask_ = {1u << First() | 1u << Second(), 0};
+    return mask_;
+  }
+  void Accept(TokenId token) override {
+    EXPECT_TRUE(token == First() || token == Second()) << token;
+    ++accepted_;
+  }
+  bool Ended() const override { return accepted_ == count_; }
+
+ private:
+  TokenId First() const { return 10 + accepted_ % 9; }
+  TokenId Second() const { return 10 + (accepted_ + 3) % 9; }
+
+  int count_;
+  int accepted_ = 0;
+  std::array<uint32_t, 2> mask_ = {};
+};
+
+TEST_F(SpeculationTest, ConstrainedAnswersAreTheSame) {
+  for (const float temperature : {0.0F, 1.0F}) {
+    Request request = Greedy(-1);
+    request.sampling.temperature = temperature;
+    request.constraint = std::make_shared<RepeatedTokens>(300);
+    ExpectTheSame(request, {});
+    EXPECT_EQ(stream_->progress().usage.generated_tokens, 300);
+    if (temperature == 0) {
+      EXPECT_GT(Count(DraftSource::kLookup).accepted, 100);
+    }
+    ExpectTheSame(request, {.draft = &draft_});
   }
 }
 

@@ -12,6 +12,7 @@
 
 #include "tutti/server/api_error.h"
 #include "tutti/spec/finish_reason.h"
+#include "tutti/spec/sampling_spec.h"
 
 namespace tutti::server {
 
@@ -57,6 +58,7 @@ struct AnswerHead {
   int64_t created_s = 0;         // Unix time
   std::string model = {};        // as the client named it
   std::string fingerprint = {};  // of server and model: while it is the same, so are seeded answers
+  SamplingSpec sampling = {};    // what the answer is sampled with
   int64_t prompt_tokens = 0;
 };
 

@@ -157,17 +157,19 @@ std::optional<ApiError> Generation::Submit(std::vector<TokenIds> prompts) {
   if (auto error = Constrain(constraint)) return error;
   for (TokenIds& prompt : prompts) {
     if (wanted.echo) echoes_.push_back(parts_.host->tokenizer().Decode(prompt, false));
-    scheduler::Request request{.prompt = std::move(prompt),
-                               .sampling = wanted.sampling,
-                               .max_tokens = wanted.max_tokens,
-                               .choices = wanted.choices,
-                               .ignore_eos = wanted.ignore_eos,
-                               .stop_tokens = wanted.stop_tokens,
-                               .constraint = constraint,
-                               .priority = wanted.batch_priority
-                                               ? scheduler::Priority::kBatch
-                                               : scheduler::Priority::kInteractive,
-                               .tenant = parts_.tenant};
+    // Prompt and answer together fit the context, the last token too.
+    const int32_t room = parts_.host->context() - static_cast<int32_t>(prompt.size());
+    scheduler::Request request{
+        .prompt = std::move(prompt),
+        .sampling = wanted.sampling,
+        .max_tokens = wanted.max_tokens < 0 ? room : std::min(wanted.max_tokens, room),
+        .choices = wanted.choices,
+        .ignore_eos = wanted.ignore_eos,
+        .stop_tokens = wanted.stop_tokens,
+        .constraint = constraint,
+        .priority =
+            wanted.batch_priority ? scheduler::Priority::kBatch : scheduler::Priority::kInteractive,
+        .tenant = parts_.tenant};
     for (int32_t i = 0; i < wanted.choices; ++i) {
       if (auto error = AddChoice()) return error;
     }
@@ -198,6 +200,8 @@ void Generation::Begin() {
                                          std::chrono::system_clock::now().time_since_epoch())
                                          .count(),
                         .model = model.empty() ? parts_.host->name() : model,
+                        .fingerprint = parts_.fingerprint,
+                        .sampling = parts_.request.sampling,
                         .prompt_tokens = prompt_tokens};
   std::string bytes = parts_.writer->Begin(head);
   for (size_t i = 0; i < echoes_.size() * static_cast<size_t>(parts_.request.choices); ++i) {

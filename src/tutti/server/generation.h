@@ -53,6 +53,7 @@ struct GenerationParts {
   Workers* workers = nullptr;
   TenantId tenant{};
   std::string id;
+  std::string fingerprint;      // of server and model
   std::vector<Header> headers;  // of a good response
   // An error of an answer that has begun, as a body: {"error": ...}.
   std::function<std::string(const ApiError&)> error_body;

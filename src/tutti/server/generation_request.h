@@ -39,6 +39,12 @@ struct OutputFormat {
   friend bool operator==(const OutputFormat&, const OutputFormat&) = default;
 };
 
+// What a request that says nothing leaves to the model's publisher: temperature, top_k, top_p,
+// min_p and repetition_penalty are open (NaN, -1), all else is neutral.
+SamplingSpec OpenSampling();
+// Takes what is open from the model's.
+void CloseSampling(SamplingSpec& sampling, const SamplingSpec& model);
+
 struct GenerationRequest {
   std::string model = {};
 
@@ -50,8 +56,8 @@ struct GenerationRequest {
   // The conversation's last message is the assistant's and is to be continued.
   bool continue_last_message = false;
 
-  SamplingSpec sampling = {};
-  int32_t max_tokens = -1;  // -1: until the answer ends or the context is full
+  SamplingSpec sampling = OpenSampling();  // may be open until the model is known
+  int32_t max_tokens = -1;                 // -1: until the answer ends or the context is full
   int32_t choices = 1;
   bool ignore_eos = false;
   std::vector<std::string> stop = {};
@@ -59,7 +65,8 @@ struct GenerationRequest {
 
   std::vector<Tool> tools = {};
   ToolChoice tool_choice = ToolChoice::kAuto;
-  std::string tool_name = {};  // for kNamed
+  std::string tool_name = {};                   // for kNamed
+  std::vector<std::string> allowed_tools = {};  // of `tools`, where not all may be called
   bool parallel_tool_calls = true;
   OutputFormat format = {};
   std::string format_field = {};  // the member that asked for it

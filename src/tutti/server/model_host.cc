@@ -1,7 +1,9 @@
 #include "tutti/server/model_host.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "tutti/server/chat_render.h"
 
@@ -13,12 +15,44 @@ constexpr std::string_view kPlainTemplate =
     "{% for message in messages %}{% if message.content is string %}{{ message.content }}"
     "{% endif %}{% if not loop.last %}\n{% endif %}{% endfor %}";
 
+// FNV-1a over keys and values.
+class MetadataHash {
+ public:
+  void Add(std::string_view text) {
+    for (const char c : text) {
+      value_ = (value_ ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    }
+    value_ = (value_ ^ 0xff) * 0x100000001b3;  // no byte of UTF-8: where one ends
+  }
+  template <typename T>
+  requires std::is_arithmetic_v<T>
+  void Add(T value) { Add(fmt::format("{}", value)); }
+  template <typename T>
+  void Add(const std::vector<T>& values) {
+    for (const auto& value : values) Add(static_cast<T>(value));
+  }
+  uint64_t value() const { return value_; }
+
+ private:
+  uint64_t value_ = 0xcbf29ce484222325;
+};
+
+uint64_t HashOf(const Metadata& metadata) {
+  MetadataHash hash;
+  for (const auto& [key, value] : metadata.values()) {
+    hash.Add(std::string_view(key));
+    std::visit([&](const auto& held) { hash.Add(held); }, value);
+  }
+  return hash.value();
+}
+
 }  // namespace
 
 ModelHost::ModelHost(Private, std::string name, HostedModel model)
     : name_(std::move(name)),
       model_(std::move(model)),
       context_(model_.engine->context()),
+      fingerprint_(HashOf(model_.engine->metadata())),
       constraints_(*model_.tokenizer, model_.engine->spec().vocab_size) {
   const VocabSpec& vocab = tokenizer().spec();
   ends_ = vocab.Ends();

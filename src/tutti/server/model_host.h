@@ -53,6 +53,8 @@ class ModelHost {
   const std::string& name() const { return name_; }
   const text::Tokenizer& tokenizer() const { return *model_.tokenizer; }
   const SamplingSpec& sampling() const { return model_.sampling; }
+  // Of all that the model says about itself.
+  uint64_t fingerprint() const { return fingerprint_; }
   int32_t context() const { return context_; }
   int32_t vocab_size() const { return model_.engine->spec().vocab_size; }
   int64_t width() const { return model_.engine->spec().dim; }  // of hidden states
@@ -102,6 +104,7 @@ class ModelHost {
   const std::string name_;
   HostedModel model_;
   int32_t context_ = 0;
+  uint64_t fingerprint_ = 0;
   TokenIds ends_;
   bool has_template_ = false;
   std::string template_source_;

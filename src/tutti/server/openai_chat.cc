@@ -25,6 +25,9 @@ void ReadModalities(RequestReader& reader, RequestDraft&, const json::array& mod
 }
 
 const auto kChatFields = std::to_array<Field<RequestDraft>>({
+    {"max_tokens",
+     [](RequestDraft& d, int64_t v) { d.request.max_tokens = static_cast<int32_t>(v); }, 1,
+     kMaxTokens},
     {"messages", ReadOpenaiMessages, 1, kMaxMessages, true},
     {"max_completion_tokens",
      [](RequestDraft& d, int64_t v) { d.request.max_tokens = static_cast<int32_t>(v); }, 1,

@@ -202,6 +202,27 @@ TEST(OpenaiChat, MessagesBecomeWhatTemplatesExpect) {
   }
 }
 
+TEST(OpenaiChat, SomeToolsMayBeCalledAndAllAreShown) {
+  const std::string tools =
+      R"("tools":[{"type":"function","function":{"name":"f"}},)"
+      R"({"type":"function","function":{"name":"g"}}],"tool_choice":{"type":"allowed_tools",)";
+  for (const std::string& choice :
+       {tools + R"("mode":"required","tools":[{"type":"function","name":"g"}]})",
+        tools + R"("allowed_tools":{"mode":"required","tools":[)" +
+            R"({"type":"function","function":{"name":"g"}}]}})"}) {
+    const GenerationRequest request = Parse(Body(choice));
+    ASSERT_EQ(request.tools.size(), 1U);
+    EXPECT_EQ(request.tools[0].name, "g");
+    EXPECT_EQ(request.tool_choice, ToolChoice::kRequired);
+    EXPECT_EQ(json::parse(request.conversation->tools_json).as_array().size(), 2U);
+  }
+  for (const char* choice : {R"("mode":"auto","tools":[{"name":"h"}]})", R"("mode":"auto"})",
+                             R"("mode":"any","tools":[{"name":"g"}]})",
+                             R"("mode":"auto","tools":[]})", R"("mode":"auto","tools":[{}]})"}) {
+    EXPECT_FALSE(ParseOpenaiChat(Body(tools + choice), {}).ok()) << choice;
+  }
+}
+
 TEST(OpenaiChat, ToolsAreForTheTemplateAndForTheGenerator) {
   const GenerationRequest request = Parse(Body(
       R"("tools":[{"type":"function","function":{"name":"f","description":"d","strict":true,)"

@@ -17,6 +17,9 @@ const auto kCompletionsFields = std::to_array<Field<RequestDraft>>({
        ReadPrompts(r, v, d.request.prompts);
      },
      0, 0, true},
+    {"max_tokens",
+     [](RequestDraft& d, int64_t v) { d.request.max_tokens = static_cast<int32_t>(v); }, 0,
+     kMaxTokens},
     {"echo", [](RequestDraft& d, bool v) { d.request.echo = v; }},
     {"logprobs",
      [](RequestDraft& d, int64_t v) { d.request.sampling.logprobs = static_cast<int32_t>(v); }, 0,

@@ -21,9 +21,6 @@ const auto kCommonFields = std::to_array<Field<RequestDraft>>({
     {"stream", [](RequestDraft& d, bool v) { d.request.stream = v; }},
     {"stream_options", [](RequestReader& r, RequestDraft& d,
                           const json::object& v) { r.Read<RequestDraft>(v, {kStreamFields}, d); }},
-    {"max_tokens",
-     [](RequestDraft& d, int64_t v) { d.request.max_tokens = static_cast<int32_t>(v); }, 1,
-     kMaxTokens},
     {"service_tier",
      [](RequestDraft& d, std::string_view v) {
        d.request.batch_priority = v == "flex" || v == "batch";

@@ -293,7 +293,20 @@ void SetReasoningEffort(RequestReader& reader, RequestDraft& draft, std::string_
 void FinishConversation(RequestReader& reader, RequestDraft& draft) {
   if (!reader.ok()) return;
   GenerationRequest& request = draft.request;
-  for (const ToolDefinition& definition : draft.tools) request.tools.push_back(definition.tool);
+  // The prompt shows all tools, so that it stays the same whichever may be called.
+  const std::vector<std::string>& allowed = request.allowed_tools;
+  for (const ToolDefinition& definition : draft.tools) {
+    if (allowed.empty() ||
+        std::find(allowed.begin(), allowed.end(), definition.tool.name) != allowed.end()) {
+      request.tools.push_back(definition.tool);
+    }
+  }
+  for (const std::string& name : allowed) {
+    const auto is_named = [&](const Tool& tool) { return tool.name == name; };
+    if (std::any_of(request.tools.begin(), request.tools.end(), is_named)) continue;
+    return reader.FailAt("tool_choice", fmt::format("allows the tool \"{}\", which is not in tools",
+                                                    Printable(name)));
+  }
   const bool needs_tools =
       request.tool_choice == ToolChoice::kRequired || request.tool_choice == ToolChoice::kNamed;
   if (needs_tools && request.tools.empty()) {

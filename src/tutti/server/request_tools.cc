@@ -30,6 +30,43 @@ void ReadMode(RequestReader& reader, RequestDraft& draft, std::string_view mode)
   }
 }
 
+std::string_view FunctionName(const json::object& choice) {
+  const json::value* function = choice.if_contains("function");
+  const bool nested = function != nullptr && function->is_object();
+  return TextOf(nested ? function->get_object() : choice, "name");
+}
+
+// {"mode": "auto" | "required", "tools": [functions]}
+void ReadAllowed(RequestReader& reader, RequestDraft& draft, const json::object& allowed) {
+  {
+    const RequestReader::Step step(reader, "mode");
+    const std::string_view mode = TextOf(allowed, "mode");
+    if (mode != "auto" && mode != "required") {
+      return reader.Fail(fmt::format("is \"{}\", it must be auto or required", Printable(mode)));
+    }
+    ReadMode(reader, draft, mode);
+  }
+  const json::value* tools = allowed.if_contains("tools");
+  if (tools == nullptr || !tools->is_array() || tools->get_array().empty()) {
+    return reader.FailAt("tools", "must be a list of functions, one at least",
+                         "missing_required_parameter");
+  }
+  const RequestReader::Step step(reader, "tools");
+  if (static_cast<double>(tools->get_array().size()) > kMaxTools) {
+    return reader.Fail(fmt::format("has {} elements, it must have at most {:.0f}",
+                                   tools->get_array().size(), kMaxTools));
+  }
+  reader.Each(tools->get_array(), [&](const json::value& value) {
+    const json::object* tool = reader.AsObject(value);
+    if (tool == nullptr) return;
+    const std::string_view name = FunctionName(*tool);
+    if (name.empty()) {
+      return reader.FailAt("name", "must be the name of a function", "missing_required_parameter");
+    }
+    draft.request.allowed_tools.emplace_back(name);
+  });
+}
+
 }  // namespace
 
 void ReadFunction(RequestReader& reader, RequestDraft& draft, const json::object& function,
@@ -66,13 +103,19 @@ void ReadToolChoice(RequestReader& reader, RequestDraft& draft, const json::valu
   const json::object* choice = reader.AsObject(value);
   if (choice == nullptr) return;
   const std::string_view type = TextOf(*choice, "type");
+  if (type == "allowed_tools") {
+    const json::value* inner = choice->if_contains("allowed_tools");
+    if (inner == nullptr || !inner->is_object()) return ReadAllowed(reader, draft, *choice);
+    const RequestReader::Step step(reader, "allowed_tools");
+    return ReadAllowed(reader, draft, inner->get_object());
+  }
   if (type != "function" && type != "tool") {
     const RequestReader::Step step(reader, "type");
     return ReadMode(reader, draft, type);
   }
   const json::value* function = choice->if_contains("function");
   const bool nested = function != nullptr && function->is_object();
-  const std::string_view name = TextOf(nested ? function->get_object() : *choice, "name");
+  const std::string_view name = FunctionName(*choice);
   if (name.empty()) {
     return reader.FailAt(nested ? "function.name" : "name", "must be the name of a function",
                          "missing_required_parameter");

@@ -16,7 +16,8 @@ void ReadFunction(RequestReader& reader, RequestDraft& draft, const boost::json:
                   std::string_view schema_member);
 
 // "none", "auto", "required" or "any", the same as {"type": ...}, or one function:
-// {"type": "function" | "tool", "name"}, also with the name inside "function".
+// {"type": "function" | "tool", "name"}, also with the name inside "function"; or some of them:
+// {"type": "allowed_tools", "mode", "tools"}, also with the latter two inside "allowed_tools".
 void ReadToolChoice(RequestReader& reader, RequestDraft& draft, const boost::json::value& value);
 
 }  // namespace tutti::server

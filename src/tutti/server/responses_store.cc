@@ -41,9 +41,10 @@ std::string IdOf(const std::string& item) {
 }  // namespace
 
 size_t StoredResponse::SizeBytes() const {
-  constexpr size_t kNodes = 512;  // of list and map
-  return kNodes + 2 * id.size() + previous_id.size() + response_json.size() + Sum(input_items) +
-         Sum(output_items);
+  constexpr size_t kNodes = 512;      // of list and map
+  constexpr size_t kItemNodes = 256;  // of the map of items
+  return kNodes + kItemNodes * (input_items.size() + output_items.size()) + 2 * id.size() +
+         previous_id.size() + response_json.size() + Sum(input_items) + Sum(output_items);
 }
 
 void ResponseStore::Put(TenantId tenant, StoredResponse response) {
@@ -51,8 +52,9 @@ void ResponseStore::Put(TenantId tenant, StoredResponse response) {
   const Key key(static_cast<uint64_t>(tenant), response.id);
   if (const auto found = by_id_.find(key); found != by_id_.end()) Remove(found->second);
   bytes_ += response.SizeBytes();
-  entries_.push_front({.key = key, .response = std::move(response)});
+  entries_.push_front({.key = key, .response = std::move(response), .items = {}});
   by_id_[key] = entries_.begin();
+  AddItems(entries_.front());
   while (!entries_.empty() && (bytes_ > max_bytes_ || entries_.size() > max_responses_)) {
     Remove(std::prev(entries_.end()));
   }
@@ -92,16 +94,18 @@ std::optional<std::vector<std::string>> ResponseStore::History(TenantId tenant,
 
 std::optional<std::string> ResponseStore::FindItem(TenantId tenant, const std::string& item_id) {
   const std::lock_guard lock(mutex_);
-  const std::string quoted = JsonString(item_id);
-  for (const Entry& entry : entries_) {
-    if (entry.key.first != static_cast<uint64_t>(tenant)) continue;
-    for (const auto* list : {&entry.response.output_items, &entry.response.input_items}) {
-      for (const std::string& item : *list) {
-        if (item.find(quoted) != std::string::npos && IdOf(item) == item_id) return item;
-      }
+  const auto found = by_item_.find({static_cast<uint64_t>(tenant), item_id});
+  return found == by_item_.end() ? std::nullopt : std::optional(*found->second);
+}
+
+void ResponseStore::AddItems(Entry& entry) {
+  for (const auto* list : {&entry.response.output_items, &entry.response.input_items}) {
+    for (const std::string& item : *list) {
+      std::string id = IdOf(item);
+      if (id.empty()) continue;
+      entry.items.push_back(by_item_.emplace(Key(entry.key.first, std::move(id)), &item));
     }
   }
-  return std::nullopt;
 }
 
 size_t ResponseStore::size() const {
@@ -124,6 +128,7 @@ StoredResponse* ResponseStore::Use(const Key& key) {
 void ResponseStore::Remove(List::iterator entry) {
   bytes_ -= entry->response.SizeBytes();
   by_id_.erase(entry->key);
+  for (const Items::iterator item : entry->items) by_item_.erase(item);
   entries_.erase(entry);
 }
 

@@ -49,9 +49,12 @@ class ResponseStore {
 
  private:
   using Key = std::pair<uint64_t, std::string>;
+  // Items by their tenant and id; clients send items again, so ids repeat.
+  using Items = std::multimap<Key, const std::string*>;
   struct Entry {
     Key key;
     StoredResponse response;
+    std::vector<Items::iterator> items;
   };
   using List = std::list<Entry>;  // the most recently used first
 
@@ -59,11 +62,14 @@ class ResponseStore {
   StoredResponse* Use(const Key& key);
   void Remove(List::iterator entry);
 
+  void AddItems(Entry& entry);
+
   const size_t max_bytes_;
   const size_t max_responses_;
   mutable std::mutex mutex_;
   List entries_;
   std::map<Key, List::iterator> by_id_;
+  Items by_item_;
   size_t bytes_ = 0;
 };
 

@@ -295,5 +295,28 @@ TEST(ResponseStore, TheLeastRecentlyUsedGoesFirst) {
   EXPECT_EQ(small.SizeBytes(), 0U);
 }
 
+// As long as one response has it.
+TEST(ResponseStore, ItemsAreFoundByTheirId) {
+  ResponseStore store(1 << 20, 2);
+  const auto put = [&](const std::string& id, const std::string& item) {
+    StoredResponse response;
+    response.id = id;
+    response.input_items = {item};
+    response.output_items = {R"({"id":"out_)" + id + R"("})", "{}"};
+    store.Put(kTenant, std::move(response));
+  };
+  put("a", R"({"id":"in"})");
+  put("b", R"({"id":"in"})");
+  EXPECT_EQ(store.FindItem(kTenant, "in"), R"({"id":"in"})");
+  EXPECT_EQ(store.FindItem(kTenant, "out_a"), R"({"id":"out_a"})");
+  EXPECT_EQ(store.FindItem(TenantId{77}, "in"), std::nullopt);
+  put("c", R"({"id":"other"})");  // the first goes
+  EXPECT_EQ(store.FindItem(kTenant, "out_a"), std::nullopt);
+  EXPECT_EQ(store.FindItem(kTenant, "in"), R"({"id":"in"})");
+  EXPECT_TRUE(store.Delete(kTenant, "b"));
+  EXPECT_EQ(store.FindItem(kTenant, "in"), std::nullopt);
+  EXPECT_EQ(store.FindItem(kTenant, "other"), R"({"id":"other"})");
+}
+
 }  // namespace
 }  // namespace tutti::server

@@ -50,7 +50,6 @@ class ResponsesWriter final : public AnswerWriter {
       : stream_(request.stream),
         max_tokens_(request.max_tokens),
         parallel_(request.parallel_tool_calls),
-        sampling_(request.sampling),
         draft_(std::move(draft)),
         input_items_(std::move(input_items)),
         store_(store),
@@ -271,10 +270,10 @@ class ResponsesWriter final : public AnswerWriter {
     writer.TextOrNull("previous_response_id", draft_.previous_id);
     writer.Object("reasoning").TextOrNull("effort", draft_.reasoning_effort);
     writer.TextOrNull("summary", draft_.reasoning_summary).Close();
-    writer.Bool("store", store_ != nullptr).Number("temperature", sampling_.temperature);
+    writer.Bool("store", store_ != nullptr).Number("temperature", head_.sampling.temperature);
     writer.Raw("text", Or(draft_.text_json, R"({"format":{"type":"text"}})"));
     writer.Raw("tool_choice", Or(draft_.tool_choice_json, "\"auto\""));
-    writer.Raw("tools", Or(draft_.tools_json, "[]")).Number("top_p", sampling_.top_p);
+    writer.Raw("tools", Or(draft_.tools_json, "[]")).Number("top_p", head_.sampling.top_p);
     writer.Text("truncation", "disabled").Null("user");
     writer.Raw("metadata", Or(draft_.metadata_json, "{}"));
   }
@@ -327,7 +326,6 @@ class ResponsesWriter final : public AnswerWriter {
   const bool stream_;
   const int32_t max_tokens_;
   const bool parallel_;
-  const SamplingSpec sampling_;
   ResponseDraft draft_;
   const std::vector<std::string> input_items_;
   ResponseStore* const store_;

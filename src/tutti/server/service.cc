@@ -214,7 +214,7 @@ std::optional<ApiError> Service::WithModel(const Call& call, const std::string& 
 
 void Service::Generate(const Dialect& dialect, const Request& exchange) {
   Take(dialect, exchange, [this](const Call& call) -> std::optional<ApiError> {
-    SamplingSpec defaults = options_.sampling;
+    SamplingSpec defaults = OpenSampling();
     defaults.seed = RandomBits();
     ApiResult<ApiRequest> parsed = call.dialect->parse(*this, call.exchange->request(), defaults);
     if (!parsed.ok()) return parsed.error();
@@ -242,10 +242,12 @@ std::optional<ApiError> Service::StartGeneration(const Call& call,
       .workers = &workers_,
       .tenant = exchange->request().caller.tenant,
       .id = NewId(),
+      .fingerprint = fmt::format("tutti_{}_{:016x}", options_.version, host->fingerprint()),
       .headers = {},
       .error_body = [&dialect, id = exchange->request().id](
                         const ApiError& error) { return dialect.error_body(error, id); },
       .finished = {}};
+  CloseSampling(parts.request.sampling, host->sampling());
   constexpr size_t kMostWarnings = 8;  // clients bound their headers
   for (std::string warning : parts.request.warnings) {
     if (parts.headers.size() == kMostWarnings) break;

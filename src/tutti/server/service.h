@@ -28,7 +28,6 @@
 namespace tutti::server {
 
 struct ServiceOptions {
-  SamplingSpec sampling = {};  // where a request says nothing
   // A client that waits hears something at least this often.
   double quiet_s = 8;
   std::string version;
