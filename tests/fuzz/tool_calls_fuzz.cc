@@ -15,7 +15,7 @@ namespace {
 
 using namespace tutti::text;
 
-constexpr std::array<std::string_view, 16> kFamilies = {
+constexpr std::array<std::string_view, 18> kFamilies = {
     "<tool_call><think>",
     "<seed:tool_call><seed:think>",
     "<minimax:tool_call><think>",
@@ -31,7 +31,9 @@ constexpr std::array<std::string_view, 16> kFamilies = {
     "functools<|function_call|>",
     "<function=example_function_name><|python_tag|>",
     "\"parameters\": dictionary of argument name<|python_tag|>",
-    "<|channel|><|message|>"};
+    "<|channel|><|message|>",
+    "[TOOL_CALLS][ARGS]",
+    "List of tools: "};
 
 std::vector<AnswerPart> Split(const AnswerFormat& format, const AnswerPartsOptions& options,
                               std::string_view text, size_t step) {
@@ -48,7 +50,12 @@ std::vector<AnswerPart> Split(const AnswerFormat& format, const AnswerPartsOptio
       }
     }
   };
-  for (size_t at = 0; at < text.size(); at += step) add(parts->Push(text.substr(at, step)));
+  for (size_t at = 0; at < text.size(); at += step) {
+    add(parts->Push(text.substr(at, step)));
+    if (const auto start = parts->StartedCall()) {
+      TUTTI_CHECK(start->text.size() <= at + step, "a call began before the answer");
+    }
+  }
   add(parts->Finish());
   TUTTI_CHECK(bytes + parts->dropped_bytes() == text.size(), "bytes were lost");
   return merged;

@@ -2,11 +2,40 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
 #include <utility>
 
 #include "tutti/text/call_constraint.h"
 
 namespace tutti::server {
+namespace {
+
+using MasksByName = std::map<std::string, std::shared_ptr<text::GrammarMasks>>;
+
+// As text::CallConstraintParts has them.
+Result<MasksByName> MasksOf(ModelHost& host, const GenerationRequest& request) {
+  MasksByName masks;
+  const bool whole = host.answer_format().form.mark.empty();
+  std::vector<text::ToolSchema> schemas = ToolSchemas(request);
+  for (size_t i = 0; i < schemas.size(); ++i) {
+    // Of others the arguments are an object.
+    std::string& schema = schemas[i].parameters_json;
+    if (!request.tools[i].strict && !MustCall(request)) schema.clear();
+    if (whole) continue;
+    if (schema.empty() || schema == "{}") schema = R"({"type":"object"})";
+    TUTTI_ASSIGN_OR_RETURN(masks[schemas[i].name],
+                           host.Masks({.kind = OutputKind::kCall, .source = schema}));
+  }
+  if (whole) {
+    TUTTI_ASSIGN_OR_RETURN(masks[""],
+                           host.Masks({.kind = OutputKind::kCall,
+                                       .source = text::CallSchema(schemas, request.tool_name)}));
+  }
+  return masks;
+}
+
+}  // namespace
 
 std::vector<text::ToolSchema> ToolSchemas(const GenerationRequest& request) {
   std::vector<text::ToolSchema> schemas;
@@ -35,26 +64,21 @@ Result<std::shared_ptr<const TokenConstraint>> ConstrainTools(ModelHost& host,
                                                               const GenerationRequest& request,
                                                               text::AnswerPartsOptions options,
                                                               std::string begun) {
+  std::shared_ptr<const TokenConstraint> free;
   const text::CallForm& form = host.answer_format().form;
   if (request.tools.empty() || request.tool_choice == ToolChoice::kNone || form.syntax == nullptr) {
-    return std::shared_ptr<const TokenConstraint>();
+    return free;
   }
   text::CallConstraintParts parts;
-  std::vector<text::ToolSchema> schemas = ToolSchemas(request);
-  for (size_t i = 0; i < schemas.size(); ++i) {
-    // Of others the arguments are an object.
-    if (!request.tools[i].strict && !MustCall(request)) schemas[i].parameters_json.clear();
-    if (form.mark.empty()) continue;
-    std::string schema = schemas[i].parameters_json;
-    if (schema.empty() || schema == "{}") schema = R"({"type":"object"})";
-    TUTTI_ASSIGN_OR_RETURN(parts.masks[schemas[i].name],
-                           host.Masks({.kind = OutputKind::kCall, .source = std::move(schema)}));
+  auto masks = MasksOf(host, request);
+  if (!masks.ok()) {
+    // Nothing was promised; the vocabulary cannot be held to a grammar.
+    const bool strict = std::any_of(request.tools.begin(), request.tools.end(),
+                                    [](const Tool& tool) { return tool.strict; });
+    if (!strict && !MustCall(request)) return free;
+    return masks.status();
   }
-  if (form.mark.empty()) {
-    TUTTI_ASSIGN_OR_RETURN(parts.masks[""],
-                           host.Masks({.kind = OutputKind::kCall,
-                                       .source = text::CallSchema(schemas, request.tool_name)}));
-  }
+  parts.masks = std::move(masks).value();
   parts.tokenizer = &host.tokenizer();
   parts.vocab_size = host.vocab_size();
   parts.is_text = [&host](TokenId id) { return host.IsText(id); };

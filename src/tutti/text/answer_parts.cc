@@ -28,9 +28,10 @@ size_t SpacesAtEnd(std::string_view text) {
 
 // Whether a piece of JSON ends inside of a string: a marker found there is part of that string.
 bool EndsInString(std::string_view body) {
+  // Calls are objects, in a list or one after the other.
   const std::string_view trimmed =
-      body.substr(std::min(body.find_first_not_of(" \t\r\n,;"), body.size()));
-  if (!trimmed.starts_with('{') && !trimmed.starts_with('[')) return false;
+      body.substr(std::min(body.find_first_not_of(" \t\r\n,;["), body.size()));
+  if (!trimmed.starts_with('{')) return false;
   bool quoted = false;
   for (size_t i = 0; i < trimmed.size(); ++i) {
     if (trimmed[i] == '"') quoted = !quoted;

@@ -187,6 +187,27 @@ TEST(AnswerParts, OtherFamilies) {
          R"(f{"s":"a}b","n":null,"l":[1,{"k":true}]})");
 }
 
+TEST(AnswerParts, CallsInPython) {
+  constexpr std::string_view kLfm = "List of tools: [";
+  Expect(kLfm,
+         "<|tool_call_start|>[f(s=\"it's\", n=None, l=[1, -2.5, {'a': True}]), g()]"
+         "<|tool_call_end|>On it.",
+         R"(f{"s":"it's","n":null,"l":[1,-2.5,{"a":true}]}~g{}~On it.)");
+  Expect(kLfm, R"(<|tool_call_start|>[g(s='a\'b\n\u00e9\d"', t="(,)]")]<|tool_call_end|>)",
+         R"(g{"s":"a'b\né\\d\"","t":"(,)]"})");
+  Expect(kLfm, R"(<|tool_call_start|>[{"name": "f", "arguments": {"n": 1}}]<|tool_call_end|>)",
+         R"(f{"n":1})");
+  for (const std::string_view text : {"<|tool_call_start|>[f(1)]<|tool_call_end|>",
+                                      "<|tool_call_start|>[f(a=b)]<|tool_call_end|>",
+                                      "<|tool_call_start|>[f(a='x)]<|tool_call_end|>",
+                                      "<|tool_call_start|>[f(a=1]<|tool_call_end|>",
+                                      "<|tool_call_start|>[f(a=1) g()]<|tool_call_end|>",
+                                      "<|tool_call_start|>[]<|tool_call_end|>",
+                                      "<|tool_call_start|>[f(a={1: 2})]<|tool_call_end|>"}) {
+    Expect(kLfm, text, text);
+  }
+}
+
 TEST(AnswerParts, CallsWithoutMarkersAreOfKnownToolsOnly) {
   constexpr std::string_view kLlama = "\"parameters\": dictionary of argument name <|python_tag|>";
   Expect(kLlama, R"({"name": "f", "parameters": {"a": 1}}; {"name":"g"})", R"(f{"a":1}~g{})");

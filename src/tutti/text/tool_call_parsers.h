@@ -30,6 +30,9 @@ bool ParseCallList(std::string_view body, const ToolTypes& types, std::vector<To
 // call:NAME{key:<|"|>text<|"|>,...}.
 bool ParseGemmaCall(std::string_view body, const ToolTypes& types, std::vector<ToolCall>& calls);
 
+// [f(a=1, b='x'), g()], or JSON.
+bool ParsePythonCalls(std::string_view body, const ToolTypes& types, std::vector<ToolCall>& calls);
+
 // The heads of calls (CallHeadParser) of the forms whose arguments are JSON behind one.
 bool ReadFunctionHead(std::string_view head, ToolCall& call);
 bool ReadDeepseekHead(std::string_view head, ToolCall& call);
