@@ -11,4 +11,4 @@ endif()
 if(TUTTI_BUILD_TESTS)
   find_package(GTest REQUIRED)
 endif()
-find_package(benchmark)
+find_package(benchmark QUIET)  # optional: bench/micro

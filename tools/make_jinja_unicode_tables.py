@@ -28,11 +28,11 @@ def case_ignorable(ch):
         ch + "\u03a3").lower().endswith("\u03c3")
 
 
-def print_ranges(name, rows):
-    print(f"const CharRange k{name}[] = {{")
+def print_table(kind, name, items):
+    """A constant array, as many items in a line as fit."""
+    print(f"const {kind} k{name}[] = {{")
     line = "   "
-    for a, b in rows:
-        item = f" {{0x{a:X}, 0x{b:X}}},"
+    for item in items:
         if len(line) + len(item) > 98:
             print(line)
             line = "   "
@@ -40,6 +40,10 @@ def print_ranges(name, rows):
     print(line)
     print("};")
     print(f"const size_t k{name}Count = sizeof(k{name}) / sizeof(k{name}[0]);\n")
+
+
+def print_ranges(name, rows):
+    print_table("CharRange", name, (f" {{0x{a:X}, 0x{b:X}}}," for a, b in rows))
 
 
 def mappings(method):
@@ -65,17 +69,8 @@ def mappings(method):
 
 def print_mappings(name, method):
     runs, special = mappings(method)
-    print(f"const CaseRun k{name}Runs[] = {{")
-    line = "   "
-    for first, last, step, delta in runs:
-        item = f" {{0x{first:X}, 0x{last:X}, {step}, {delta}}},"
-        if len(line) + len(item) > 98:
-            print(line)
-            line = "   "
-        line += item
-    print(line)
-    print("};")
-    print(f"const size_t k{name}RunsCount = sizeof(k{name}Runs) / sizeof(k{name}Runs[0]);\n")
+    print_table("CaseRun", f"{name}Runs", (
+        f" {{0x{first:X}, 0x{last:X}, {step}, {delta}}}," for first, last, step, delta in runs))
     print(f"const CaseSpecial k{name}Special[] = {{")
     for c, to in special or [(0, [0])]:
         print(f"    {{0x{c:X}, {{{', '.join(f'0x{x:X}' for x in to)}}}, {len(to)}}},")

@@ -3,12 +3,12 @@
 
 packages_build=(g++ cmake ninja-build pkg-config libhwy-dev libboost1.81-dev libboost-json1.81-dev
   libfmt-dev libcli11-dev libedit-dev libssl-dev)
-packages_test=(libgtest-dev libgmock-dev clang-format-14 python3 python3-venv python3-pip xz-utils)
+packages_test=(libgtest-dev libgmock-dev libbenchmark-dev clang-format-14 python3 python3-venv python3-pip xz-utils)
 packages_qemu=(qemu-user g++-aarch64-linux-gnu g++-riscv64-linux-gnu googletest)
 # Of the other architecture, for tools/make_sysroot.sh.
 packages_arm64=(libhwy-dev libboost1.81-dev libboost-json1.81-dev libfmt-dev libcli11-dev libedit-dev
   libssl-dev libgtest-dev libgmock-dev)
-packages_more=(clang-14 libclang-rt-14-dev libbenchmark-dev)
+packages_clang=(clang-14 libclang-rt-14-dev)
 
 # ensure_packages PACKAGE...: installs those that are missing; says what to do where it cannot.
 ensure_packages() {
@@ -17,7 +17,6 @@ ensure_packages() {
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
   done
   [ ${#missing[@]} -eq 0 ] && return 0
-  echo "Installing Debian packages: ${missing[*]}" >&2
   local sudo=()
   if [ "$(id -u)" -ne 0 ]; then
     if ! command -v sudo >/dev/null; then
@@ -27,6 +26,7 @@ ensure_packages() {
     fi
     sudo=(sudo)
   fi
+  echo "Installing Debian packages: ${missing[*]}" >&2
   export DEBIAN_FRONTEND=noninteractive
   local log; log=$(mktemp)
   if ! { "${sudo[@]}" apt-get update -q && \

@@ -91,7 +91,7 @@ void CreateWithoutMemory() {
 }
 
 TEST(ThreadPoolTest, RefusedThreadsAreAnError) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef TUTTI_SANITIZED
   GTEST_SKIP() << "a sanitizer needs address space of its own";
 #endif
   EXPECT_EXIT(CreateWithoutMemory(), ::testing::ExitedWithCode(0), "");
