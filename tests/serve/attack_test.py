@@ -172,6 +172,22 @@ class AttackTest(unittest.IsolatedAsyncioTestCase):
             server.signal()
             self.assertEqual(server.wait(), 0, server.log)
 
+    async def test_large_requests_leave_no_memory_behind(self):
+        with Server(BINARY) as server:
+            alone, _ = await once(server.address, 20)
+            before = server.memory_bytes()
+            head = json.dumps(body(5))[:-1]
+            for tail in ('[' + '1,' * (4 << 20) + '1]', '["' + 'x' * (8 << 20) + '"]', '[' + '{"a":1},' * (1 << 20) + '1]'):
+                for field in ("metadata", "prompt"):
+                    content = f'{head},"{field}":{tail}}}'.encode()
+                    self.assertIn(status(ask(server, "POST", "/v1/completions", content=content)), (200, 400, 413))
+            self.assertEqual((await once(server.address, 20))[0], alone)
+            for _ in range(600):  # it goes back within seconds
+                if (kept := server.memory_bytes() - before) < 4 << 20:
+                    break
+                await asyncio.sleep(0.1)
+            self.assertLess(kept, 4 << 20)  # of 8 MB each, and several times that while they are read
+
     async def test_clients_that_reset_and_those_that_only_end_sending(self):
         with Server(BINARY) as server:
             alone, _ = await once(server.address, 20)

@@ -14,6 +14,7 @@
 #include "tutti/cli/model_loader.h"
 #include "tutti/cli/options.h"
 #include "tutti/cli/size_text.h"
+#include "tutti/os/free_memory.h"
 #include "tutti/os/notify.h"
 #include "tutti/server/front_door.h"
 #include "tutti/server/http_server.h"
@@ -149,6 +150,7 @@ class ServeCommand final : public Command {
 
   Status Run(Console& console) override {
     WarnOfSlowKernels(console);
+    os::UseOneHeap();
     origins_.host = http_.host;
     http_.tls_certificate = tls_certificate_;
     http_.tls_key = tls_key_;
