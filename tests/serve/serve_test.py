@@ -122,8 +122,20 @@ class ServeTest(unittest.IsolatedAsyncioTestCase):
                 await asyncio.sleep(0.01)
             server.signal()
             server.signal(signal.SIGINT)
-            self.assertIsNotNone(server.wait(30))
+            self.assertEqual(server.wait(30), 130)
+            self.assertNotIn("without waiting", "".join(server.log))
             await asyncio.gather(*streams)
+
+    async def test_answers_that_take_too_long_are_broken_off_in_order(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with Server(BINARY, "--max-running", "1", "--drain", "0", "--prefix-disk", folder) as server:
+                streams = [asyncio.create_task(abandon(server.address, 200, 60)) for _ in range(64)]
+                while (await server.live())["running"] == 0:
+                    await asyncio.sleep(0.01)
+                server.signal()
+                self.assertEqual(server.wait(60), 0)
+                self.assertNotIn("without waiting", "".join(server.log))
+                await asyncio.gather(*streams)
 
     async def test_prompts_on_disk_outlive_an_end_and_a_kill(self):
         prompt = "Once upon a time there was a king who lived in a castle. " * 8

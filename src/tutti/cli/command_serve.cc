@@ -33,7 +33,10 @@ using server::ModelSource;
 
 constexpr int kWorkers = 4;
 constexpr int kContexts = 16;
-constexpr std::chrono::seconds kLastSeconds{5};  // for what still runs, when nobody may wait for it
+// For what still runs: when somebody has asked twice, and when the time for answers is over (pages
+// go to the disk then).
+constexpr std::chrono::seconds kForcedSeconds{5};
+constexpr std::chrono::seconds kLastSeconds{30};
 constexpr int kInterrupted = 130;
 
 // What clients of these APIs expect where nobody says anything: all tokens by their probability.
@@ -176,7 +179,7 @@ class ServeCommand final : public Command {
     while (first.wait_for(std::chrono::milliseconds(20)) != std::future_status::ready) {
       const int signal = signals.Wait(std::chrono::milliseconds(0));
       if (signal != SIGINT && signal != SIGTERM) continue;
-      last_resort.EndAfter(kLastSeconds, kInterrupted);
+      last_resort.EndAfter(kForcedSeconds, kInterrupted);
       return InterruptedError();
     }
     TUTTI_RETURN_IF_ERROR(first.get());
@@ -198,9 +201,7 @@ class ServeCommand final : public Command {
     const bool forced = WaitForEnd(signals, service, *http, console);
     Notify("STOPPING=1");
     if (forced || service.running() > 0) {
-      last_resort.EndAfter(kLastSeconds, forced ? kInterrupted : 0);
-    }
-    if (forced) {
+      last_resort.EndAfter(forced ? kForcedSeconds : kLastSeconds, forced ? kInterrupted : 0);
       http->Stop();
     } else {
       http->Drain(std::chrono::seconds(5));

@@ -423,8 +423,8 @@ void Service::Live(const Request& exchange) {
 
 void Service::StartTicking() {
   workers_.PostAfter(1, [this] {
+    StartTicking();  // first: unloading a model takes time, and others are to give signs of life
     Tick();
-    StartTicking();
   });
 }
 

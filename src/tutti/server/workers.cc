@@ -62,7 +62,9 @@ void Workers::Work() {
       if (next == tasks_.end()) {
         changed_.wait(lock);
       } else {
+        ++watching_;
         changed_.wait_until(lock, Clock::time_point(next->first));
+        --watching_;
       }
       --idle_;
       waking_ = false;
@@ -70,7 +72,8 @@ void Workers::Work() {
     }
     std::function<void()> task = std::move(next->second);
     tasks_.erase(next);
-    const bool more = !tasks_.empty() && tasks_.begin()->first <= Clock::now() && MustWake();
+    const bool more =
+        !tasks_.empty() && (watching_ == 0 || tasks_.begin()->first <= Clock::now()) && MustWake();
     lock.unlock();
     if (more) changed_.notify_one();
     Run(std::move(task));

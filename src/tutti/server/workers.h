@@ -39,6 +39,7 @@ class Workers {
   std::condition_variable changed_;
   std::multimap<Clock::time_point, std::function<void()>> tasks_;
   int idle_ = 0;         // threads that wait
+  int watching_ = 0;     // those of them that wake up when the first task's time comes
   bool waking_ = false;  // one of them was told not to
   bool stopped_ = false;
   std::vector<std::thread> threads_;
