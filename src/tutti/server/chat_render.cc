@@ -1,7 +1,10 @@
 #include "tutti/server/chat_render.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/json.hpp>
+#include <cctype>
+#include <cstdint>
 
 #include "tutti/base/json.h"
 #include "tutti/base/json_text.h"
@@ -41,6 +44,30 @@ void MakeArgumentsText(json::object& message) {
   }
 }
 
+// Nine letters and digits that are the same for the same id; an id that is so already stays.
+void Shorten(json::value* value) {
+  constexpr size_t kLength = 9;
+  if (value == nullptr || !value->is_string()) return;
+  json::string& id = value->get_string();
+  const auto plain = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  if (id.size() == kLength && std::all_of(id.begin(), id.end(), plain)) return;
+  uint64_t hash = 14695981039346656037U;  // FNV-1a
+  for (const char c : id) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
+  id.clear();
+  for (size_t i = 0; i < kLength; ++i, hash /= 36) {
+    id += "0123456789abcdefghijklmnopqrstuvwxyz"[hash % 36];
+  }
+}
+
+void ShortenIds(json::object& message) {
+  Shorten(message.if_contains("tool_call_id"));
+  json::value* calls = message.if_contains("tool_calls");
+  if (calls == nullptr || !calls->is_array()) return;
+  for (json::value& call : calls->get_array()) {
+    if (call.is_object()) Shorten(call.get_object().if_contains("id"));
+  }
+}
+
 }  // namespace
 
 Result<std::string> ShapedMessages(std::string_view messages_json, const MessageShape& shape) {
@@ -53,6 +80,7 @@ Result<std::string> ShapedMessages(std::string_view messages_json, const Message
     const bool system = IsText(message, "role") && message.at("role").get_string() == "system";
     if (system && (!shape.system || (shape.joined && !shaped.empty()))) message["role"] = "user";
     if (shape.text_arguments) MakeArgumentsText(message);
+    if (shape.short_ids) ShortenIds(message);
     if (shape.joined && !shaped.empty() && Joins(shaped.back().get_object(), message, shape)) {
       json::string& content = shaped.back().get_object().at("content").get_string();
       content += "\n\n";
@@ -73,9 +101,12 @@ Result<text::RenderResult> RenderForgiving(const text::ChatTemplate& chat,
   Result<text::RenderResult> first = render(conversation);
   constexpr auto kShapes = std::to_array<MessageShape>({
       {.text_arguments = true},
+      {.short_ids = true},
       {.joined = true},
       {.joined = true, .text_arguments = true},
       {.joined = true, .after_tools = true},
+      {.joined = true, .short_ids = true},
+      {.joined = true, .after_tools = true, .short_ids = true},
       {.joined = true, .system = false},
       {.joined = true, .system = false, .text_arguments = true},
   });

@@ -37,6 +37,12 @@ TEST(ChatRender, Shapes) {
   EXPECT_EQ(*ShapedMessages(R"([{"role":"tool","content":"x"},{"role":"user","content":"y"}])",
                             {.joined = true, .after_tools = true}),
             R"([{"role":"tool","content":"x\n\ny"}])");
+  // The same id is the same in its new form; one that is short already stays.
+  EXPECT_EQ(*ShapedMessages(R"([{"tool_calls":[{"id":"call_1_0_0"},{"id":"Abc123xyz"},{}]},)"
+                            R"({"tool_call_id":"call_1_0_0"},{"tool_call_id":"Abc123xyz"}])",
+                            {.short_ids = true}),
+            R"([{"tool_calls":[{"id":"hg51jgi5u"},{"id":"Abc123xyz"},{}]},)"
+            R"({"tool_call_id":"hg51jgi5u"},{"tool_call_id":"Abc123xyz"}])");
   EXPECT_FALSE(ShapedMessages("{}", {}).ok());
   EXPECT_FALSE(ShapedMessages("[1]", {}).ok());
 }
@@ -58,9 +64,9 @@ TEST(ChatRender, AgentsConversations) {
   conversation.messages_json =
       R"([{"role":"system","content":"SYS1"},{"role":"user","content":"USR1"},)"
       R"({"role":"system","content":"SYS2"},{"role":"user","content":"USR2"},)"
-      R"({"role":"assistant","content":"","tool_calls":[{"id":"abcdefghi","type":"function",)"
+      R"({"role":"assistant","content":"","tool_calls":[{"id":"call_1_0_0","type":"function",)"
       R"("function":{"name":"get_weather","arguments":{"city":"Bern"}}}]},)"
-      R"({"role":"tool","content":"OUT1","name":"get_weather","tool_call_id":"abcdefghi"},)"
+      R"({"role":"tool","content":"OUT1","name":"get_weather","tool_call_id":"call_1_0_0"},)"
       R"({"role":"user","content":"USR3"}])";
   conversation.tools_json =
       R"([{"type":"function","function":{"name":"get_weather","description":"d","parameters":)"
