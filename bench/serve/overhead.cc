@@ -63,7 +63,7 @@ int64_t Ask(uint16_t port, int requests) {
 }
 
 int Measure(int clients, int requests) {
-  testing::FakeModel fake = testing::MakeFakeModel(256, 1 << 14);
+  testing::FakeModel fake = testing::MakeFakeModel(256, {}, 1 << 14);
   HostedModel hosted = std::move(fake.hosted);
   std::vector<ModelSource> sources(1);
   sources[0].name = "fake";

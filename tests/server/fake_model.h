@@ -32,8 +32,8 @@ struct FakeModel {
   server::HostedModel hosted;
 };
 
-inline FakeModel MakeFakeModel(int32_t context = 256, std::string chat_template = {}) {
-  constexpr int64_t pages = 1 << 10;
+inline FakeModel MakeFakeModel(int32_t context = 256, std::string chat_template = {},
+                               int64_t pages = 1 << 10) {
   VocabSpec vocab = CharacterVocab();
   vocab.chat_template = std::move(chat_template);
   auto engine = std::make_unique<engine::FakeEngine>(std::ssize(vocab.tokens), context, pages);
