@@ -40,6 +40,7 @@ Constraints::Masks Constraints::Find(const OutputFormat& format) {
                                [&](const auto& entry) { return entry.first == format; });
   if (it == remembered_.end()) return nullptr;
   remembered_.splice(remembered_.begin(), remembered_, it);
+  Forget();
   return it->second;
 }
 
@@ -50,11 +51,33 @@ Result<Constraints::Masks> Constraints::MasksOf(const OutputFormat& format) {
     TUTTI_ASSIGN_OR_RETURN(auto vocabulary, Vocabulary());
     TUTTI_ASSIGN_OR_RETURN(masks,
                            text::GrammarMasks::Create(std::move(grammar), std::move(vocabulary)));
-    const std::lock_guard lock(mutex_);
-    remembered_.emplace_front(format, masks);
-    if (remembered_.size() > kRemembered) remembered_.pop_back();
+    Remember(format, masks);
   }
   return masks;
+}
+
+void Constraints::Remember(const OutputFormat& format, const Masks& masks) {
+  const std::lock_guard lock(mutex_);
+  remembered_.emplace_front(format, masks);
+  Forget();
+}
+
+void Constraints::Forget() {
+  size_t bytes = 0;
+  size_t kept = 0;
+  auto at = remembered_.begin();
+  for (; at != remembered_.end() && kept < kRemembered; ++at, ++kept) {
+    bytes += at->second->size_bytes() + at->first.source.size();
+    if (kept > 0 && bytes > remembered_bytes_max_) break;
+  }
+  remembered_.erase(at, remembered_.end());
+}
+
+size_t Constraints::remembered_bytes() const {
+  const std::lock_guard lock(mutex_);
+  size_t bytes = 0;
+  for (const auto& entry : remembered_) bytes += entry.second->size_bytes();
+  return bytes;
 }
 
 Result<std::shared_ptr<const TokenConstraint>> Constraints::For(const OutputFormat& format) {

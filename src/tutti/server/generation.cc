@@ -137,8 +137,9 @@ std::optional<ApiError> Generation::Constrain(
   const GenerationRequest& wanted = parts_.request;
   OutputFormat format = wanted.format;
   if (OnlyCalls()) {
-    format = {.kind = OutputKind::kJsonSchema,
-              .source = text::CallSchema(ToolSchemas(wanted), wanted.tool_name)};
+    auto schema = text::CallSchema(ToolSchemas(wanted), wanted.tool_name);
+    if (!schema.ok()) return BadRequest(schema.status().message(), "tools");
+    format = {.kind = OutputKind::kJsonSchema, .source = std::move(schema).value()};
   }
   const bool calls = wanted.conversation && format.kind == OutputKind::kFree;
   auto made = calls ? ConstrainTools(*parts_.host, wanted, PartsOptions(), begun_)

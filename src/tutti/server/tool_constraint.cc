@@ -4,34 +4,58 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
+#include "tutti/base/printable.h"
 #include "tutti/text/call_constraint.h"
+#include "tutti/text/grammar_rules.h"
 
 namespace tutti::server {
 namespace {
 
 using MasksByName = std::map<std::string, std::shared_ptr<text::GrammarMasks>>;
 
+// Each tool's own masks. Together they may be as large as one grammar: forms without a mark have
+// one of all tools, and what a client can make the server compute and keep does not grow with the
+// number of tools.
+Result<MasksByName> MasksOfTools(ModelHost& host, const std::vector<text::ToolSchema>& schemas) {
+  MasksByName masks;
+  std::set<text::GrammarMasks*> counted;
+  double share = 0;
+  for (const text::ToolSchema& schema : schemas) {
+    TUTTI_ASSIGN_OR_RETURN(std::string source, text::ArgumentsSchema(schema));
+    auto made = host.Masks({.kind = OutputKind::kCall, .source = std::move(source)});
+    if (!made.ok()) {
+      return made.status().WithContext(
+          fmt::format("the parameters of the tool \"{}\"", Printable(schema.name)));
+    }
+    if (counted.insert(made->get()).second) share += (*made)->share();
+    if (share > 1) {
+      return UsageError(
+          "tools: the schemas up to that of \"{}\" make larger grammars than the {} nodes that all "
+          "tools may take together: use simpler schemas, or fewer strict tools",
+          Printable(schema.name), text::GrammarRules::kNodesMax);
+    }
+    masks[schema.name] = std::move(made).value();
+  }
+  return masks;
+}
+
 // As text::CallConstraintParts has them.
 Result<MasksByName> MasksOf(ModelHost& host, const GenerationRequest& request) {
-  MasksByName masks;
-  const bool whole = host.answer_format().form.mark.empty();
-  std::vector<text::ToolSchema> schemas = ToolSchemas(request);
-  for (size_t i = 0; i < schemas.size(); ++i) {
+  std::vector<text::ToolSchema> schemas;
+  for (const Tool& tool : request.tools) {
+    if (!request.tool_name.empty() && tool.name != request.tool_name) continue;
     // Of others the arguments are an object.
-    std::string& schema = schemas[i].parameters_json;
-    if (!request.tools[i].strict && !MustCall(request)) schema.clear();
-    if (whole) continue;
-    if (schema.empty() || schema == "{}") schema = R"({"type":"object"})";
-    TUTTI_ASSIGN_OR_RETURN(masks[schemas[i].name],
-                           host.Masks({.kind = OutputKind::kCall, .source = schema}));
+    const bool obeyed = tool.strict || MustCall(request);
+    schemas.push_back({tool.name, obeyed ? tool.parameters_json : std::string()});
   }
-  if (whole) {
-    TUTTI_ASSIGN_OR_RETURN(masks[""],
-                           host.Masks({.kind = OutputKind::kCall,
-                                       .source = text::CallSchema(schemas, request.tool_name)}));
-  }
+  if (!host.answer_format().form.mark.empty()) return MasksOfTools(host, schemas);
+  TUTTI_ASSIGN_OR_RETURN(std::string source, text::CallSchema(schemas, {}));
+  MasksByName masks;
+  TUTTI_ASSIGN_OR_RETURN(masks[""],
+                         host.Masks({.kind = OutputKind::kCall, .source = std::move(source)}));
   return masks;
 }
 

@@ -322,12 +322,13 @@ TEST(AnswerParts, AForcedAnswerIsOneCall) {
   Expect(kQwen, R"({"name":"f","arguments":{"s":"x"}})", R"(f{"s":"x"})", options);
   Expect("<|channel|><|message|>", R"({"name":"g","arguments":{}})", "g{}", options);
   EXPECT_EQ(
-      CallSchema(options.tools, "g"),
+      CallSchema(options.tools, "g").value(),
       R"({"anyOf":[{"type":"object","properties":{"name":{"const":"g"},"arguments":)"
       R"({"type":"object"}},"required":["name","arguments"],"additionalProperties":false}]})");
   const ToolSchema tool = {"h", R"({"$defs":{"x":{}},"properties":{"a":{"$ref":"#/$defs/x"}}})"};
-  EXPECT_NE(CallSchema({&tool, 1}, "").find(R"({"$ref":"#/anyOf/0/properties/arguments/$defs/x"})"),
-            std::string::npos);
+  EXPECT_NE(
+      CallSchema({&tool, 1}, "")->find(R"({"$ref":"#/anyOf/0/properties/arguments/$defs/x"})"),
+      std::string::npos);
 }
 
 TEST(AnswerParts, ControlTokensThatAreMarkers) {

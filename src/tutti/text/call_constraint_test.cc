@@ -53,7 +53,7 @@ class CallConstraintTest : public ::testing::Test {
         vocabulary_(VocabularyOf(*tokenizer_)) {
     const std::vector<ToolSchema> tools = {{"f", std::string(kArguments)}};
     masks_["f"] = MasksOf(kArguments);
-    masks_[""] = MasksOf(CallSchema(tools, ""));
+    masks_[""] = MasksOf(CallSchema(tools, "").value());
   }
 
   std::shared_ptr<GrammarMasks> MasksOf(std::string_view schema) const {

@@ -51,6 +51,8 @@ class GrammarMasks {
       std::shared_ptr<const Grammar> grammar, std::shared_ptr<const GrammarVocabulary> vocabulary);
   virtual ~GrammarMasks() = default;
   virtual size_t size_bytes() const = 0;
+  // Of the limits of one grammar that it has used up, 0 to 1; the same however much is learnt.
+  virtual double share() const = 0;
 };
 
 // An answer that begins at the grammar's beginning, or has begun with `text` already; null where no

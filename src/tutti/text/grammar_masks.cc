@@ -40,10 +40,10 @@ struct Memory {
 
 class Masks final : public GrammarMasks {
  public:
-  Masks(std::shared_ptr<const Grammar> grammar, GrammarAutomaton automaton,
+  Masks(GrammarAutomaton automaton, double share,
         std::shared_ptr<const GrammarVocabulary> vocabulary)
-      : grammar_(std::move(grammar)),
-        automaton_(std::move(automaton)),
+      : automaton_(std::move(automaton)),
+        share_(share),
         vocabulary_(std::move(vocabulary)),
         memory_(std::make_shared<Memory>(automaton_)) {}
 
@@ -51,6 +51,7 @@ class Masks final : public GrammarMasks {
     const std::lock_guard lock(mutex_);
     return automaton_.size_bytes() + memory_->size_bytes();
   }
+  double share() const override { return share_; }
 
   const GrammarVocabulary& vocabulary() const { return *vocabulary_; }
 
@@ -82,8 +83,8 @@ class Masks final : public GrammarMasks {
             int64_t& steps) const;
   void Renew(Position& position);
 
-  const std::shared_ptr<const Grammar> grammar_;
   const GrammarAutomaton automaton_;
+  const double share_;
   const std::shared_ptr<const GrammarVocabulary> vocabulary_;
   mutable std::mutex mutex_;  // of memory_ and of all memories that answers still hold
   std::shared_ptr<Memory> memory_;
@@ -295,7 +296,7 @@ Result<std::shared_ptr<GrammarMasks>> GrammarMasks::Create(
         "tokens can follow it");
   }
   return std::shared_ptr<GrammarMasks>(std::make_shared<Masks>(
-      std::move(grammar), std::move(automaton).value(), std::move(vocabulary)));
+      std::move(automaton).value(), grammar->rules().share(), std::move(vocabulary)));
 }
 
 std::unique_ptr<TokenConstraint> Constrain(std::shared_ptr<GrammarMasks> grammar_masks,

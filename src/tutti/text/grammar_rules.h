@@ -7,6 +7,7 @@
 // Ownership: a value. Threads: one. Errors: latched; the first one is in status(), after it
 // expressions may be anything.
 #pragma once
+#include <algorithm>
 #include <bitset>
 #include <cstdint>
 #include <span>
@@ -66,6 +67,11 @@ class GrammarRules {
   Expr Call(Rule rule);
 
   const Status& status() const { return status_; }
+  // What has been used up of the limits of one grammar, 0 to 1: of nodes, or of what else is noted.
+  double share() const {
+    return std::max(share_, static_cast<double>(total_size_) / static_cast<double>(kNodesMax));
+  }
+  void NoteShare(double share) { share_ = std::max(share_, share); }
   void Fail(Status status);
 
   const std::vector<Node>& nodes() const { return nodes_; }
@@ -82,6 +88,7 @@ class GrammarRules {
   std::vector<Expr> bodies_;
   std::vector<std::string> names_;
   int64_t total_size_ = 0;
+  double share_ = 0;
   Status status_;
 };
 

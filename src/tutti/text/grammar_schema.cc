@@ -64,6 +64,8 @@ Result<GrammarRules::Rule> SchemaCompiler::Compile() {
     rules_.Define(next.second, body);
     TUTTI_RETURN_IF_ERROR(rules_.status());
   }
+  rules_.NoteShare(static_cast<double>(steps_) / static_cast<double>(kSchemaStepsMax));
+  rules_.NoteShare(static_cast<double>(known_.size()) / static_cast<double>(kSchemaRulesMax));
   return root;
 }
 

@@ -1,11 +1,13 @@
 #include "tutti/text/tool_calls.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/json.hpp>
 
 #include "tutti/base/json.h"
 #include "tutti/base/json_string.h"
 #include "tutti/base/json_text.h"
+#include "tutti/base/printable.h"
 #include "tutti/text/tool_call_parsers.h"
 
 namespace tutti::text {
@@ -149,6 +151,27 @@ void MoveReferences(json::value& value, const std::string& place) {
   }
 }
 
+// The parameters of a tool, of objects only: they are often described without saying so.
+Result<json::object> ObjectSchema(const ToolSchema& tool) {
+  json::object schema;
+  const auto parsed = ParseJson(tool.parameters_json);
+  if (parsed.ok() && parsed->is_object()) schema = parsed->get_object();
+  const json::value* type = schema.if_contains("type");
+  const json::array* types = type == nullptr ? nullptr : type->if_array();
+  const json::value object = "object";
+  const bool can_be =
+      type == nullptr || *type == object ||
+      (types != nullptr && std::find(types->begin(), types->end(), object) != types->end());
+  if (!can_be) {
+    return UsageError(
+        "the parameters of the tool \"{}\" are of the type {}: they must be an object",
+        Printable(tool.name), Printable(JsonText(*type)));
+  }
+  schema["type"] = object;
+  schema.erase("nullable");
+  return schema;
+}
+
 }  // namespace
 
 ToolTypes::ToolTypes(std::span<const ToolSchema> tools) {
@@ -219,13 +242,17 @@ CallForm CallFormOf(std::string_view template_source) {
   return {};
 }
 
-std::string CallSchema(std::span<const ToolSchema> tools, std::string_view name) {
+Result<std::string> ArgumentsSchema(const ToolSchema& tool) {
+  TUTTI_ASSIGN_OR_RETURN(const json::object schema, ObjectSchema(tool));
+  return JsonText(schema);
+}
+
+Result<std::string> CallSchema(std::span<const ToolSchema> tools, std::string_view name) {
   json::array choices;
   for (const ToolSchema& tool : tools) {
     if (!name.empty() && tool.name != name) continue;
-    const auto parsed = ParseJson(tool.parameters_json);
-    json::value parameters = {{"type", "object"}};
-    if (parsed.ok() && parsed->is_object() && !parsed->get_object().empty()) parameters = *parsed;
+    TUTTI_ASSIGN_OR_RETURN(json::object schema, ObjectSchema(tool));
+    json::value parameters = std::move(schema);
     MoveReferences(parameters, fmt::format("/anyOf/{}/properties/arguments", choices.size()));
     choices.push_back(
         {{"type", "object"},

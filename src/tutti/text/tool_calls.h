@@ -4,7 +4,7 @@
 // template that mentions a marker expects calls of that form. Parsers take linear time and use no
 // regular expressions.
 //
-// Threads: any. Errors: none; what is no call stays text (answer_parts.h).
+// Threads: any. Errors: of schemas; what is no call stays text (answer_parts.h).
 #pragma once
 #include <map>
 #include <set>
@@ -12,6 +12,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "tutti/base/status.h"
 
 namespace tutti::text {
 
@@ -83,8 +85,12 @@ const CallSyntax& BareCallSyntax();
 // gpt-oss, whose answers have channels instead of marks (answer_parts.h).
 const CallSyntax& HarmonyCallSyntax();
 
+// The JSON schema of the objects that may be the tool's arguments. kUsage where its parameters say
+// that they are none.
+Result<std::string> ArgumentsSchema(const ToolSchema& tool);
+
 // A JSON schema of one call of one of the tools, as BareCallSyntax reads it: of `name` where it is
-// not empty.
-std::string CallSchema(std::span<const ToolSchema> tools, std::string_view name);
+// not empty. Errors as ArgumentsSchema.
+Result<std::string> CallSchema(std::span<const ToolSchema> tools, std::string_view name);
 
 }  // namespace tutti::text
