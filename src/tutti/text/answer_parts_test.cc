@@ -187,6 +187,18 @@ TEST(AnswerParts, OtherFamilies) {
          R"(f{"s":"a}b","n":null,"l":[1,{"k":true}]})");
 }
 
+// Names and ids come as they are meant, whether the call is read at once or while it is written.
+TEST(AnswerParts, EscapesInNames) {
+  for (const std::string_view format : {kQwen, std::string_view("<tool_call>")}) {
+    Expect(format, R"(<tool_call>{"name":"mcp\/read","arguments":{"a":1}}</tool_call>)",
+           R"(mcp/read{"a":1})");
+    Expect(format, R"(<tool_call>{"arguments":{"a":1},"name":"mcp\/read"}</tool_call>)",
+           R"(mcp/read{"a":1})");
+  }
+  Expect("[TOOL_CALLS]", R"([TOOL_CALLS][{"name":"g\u0065t","arguments":{},"id":"a\/b"}])",
+         "get{}#a/b");
+}
+
 TEST(AnswerParts, CallsInPython) {
   constexpr std::string_view kLfm = "List of tools: [";
   Expect(kLfm,
@@ -203,9 +215,16 @@ TEST(AnswerParts, CallsInPython) {
                                       "<|tool_call_start|>[f(a=1]<|tool_call_end|>",
                                       "<|tool_call_start|>[f(a=1) g()]<|tool_call_end|>",
                                       "<|tool_call_start|>[]<|tool_call_end|>",
-                                      "<|tool_call_start|>[f(a={1: 2})]<|tool_call_end|>"}) {
+                                      "<|tool_call_start|>[f(a={1: 2})]<|tool_call_end|>",
+                                      "<|tool_call_start|>[f(1,a=2)]<|tool_call_end|>",
+                                      "<|tool_call_start|>[f(a=1,a=2)]<|tool_call_end|>",
+                                      "<|tool_call_start|>[f(1a=1)]<|tool_call_end|>",
+                                      "<|tool_call_start|>[x=f(a=1)]<|tool_call_end|>",
+                                      "<|tool_call_start|>[1(a=1)]<|tool_call_end|>"}) {
     Expect(kLfm, text, text);
   }
+  Expect(kLfm, "<|tool_call_start|>[mcp/a.b-c(a_1=1, _b=2)]<|tool_call_end|>",
+         R"(mcp/a.b-c{"a_1":1,"_b":2})");
 }
 
 TEST(AnswerParts, CallsWithoutMarkersAreOfKnownToolsOnly) {

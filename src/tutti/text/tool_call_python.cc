@@ -1,7 +1,8 @@
 #include <algorithm>
 #include <charconv>
-#include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 
 #include "tutti/base/json.h"
 #include "tutti/base/json_string.h"
@@ -11,6 +12,16 @@
 
 namespace tutti::text {
 namespace {
+
+bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+
+// Letters, digits and `others`, a letter first.
+bool IsIdentifier(std::string_view name, std::string_view others) {
+  const auto fits = [&](char c) {
+    return IsLetter(c) || (c >= '0' && c <= '9') || others.find(c) != std::string_view::npos;
+  };
+  return !name.empty() && IsLetter(name.front()) && std::all_of(name.begin(), name.end(), fits);
+}
 
 // Calls with literals of Python as their arguments, turned into JSON: [f(a=1, b='x'), g()].
 class PythonCalls {
@@ -49,7 +60,9 @@ class PythonCalls {
 
   bool Call(ToolCall& call) {
     call.name = Name('(');
-    if (!IsToolName(call.name)) return false;
+    // What names of tools may be made of beside Python's own letters.
+    if (!IsToolName(call.name) || !IsIdentifier(call.name, "-.:/")) return false;
+    std::set<std::string_view> keys;
     out_ = "{";
     while (!Take(')')) {
       if (out_.size() > 1) {
@@ -57,7 +70,7 @@ class PythonCalls {
         out_ += ',';
       }
       const std::string_view key = Name('=');
-      if (!IsToolName(key)) return false;
+      if (!IsIdentifier(key, "") || !keys.insert(key).second) return false;
       AppendJsonString(key, out_);
       out_ += ':';
       if (!Value(0)) return false;

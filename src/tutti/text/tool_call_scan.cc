@@ -173,7 +173,8 @@ void CallScan::Text(std::string_view raw) {
 bool CallScan::BeginsArguments() {
   if (!in_value_ || is_given_) return false;
   if (key_ == "arguments" || key_ == "parameters") {
-    return MayBeCalled(call_.name) && call_.id.find('\\') == std::string::npos;
+    const auto is_plain = [](const std::string& raw) { return raw.find('\\') == raw.npos; };
+    return MayBeCalled(call_.name) && is_plain(call_.name) && is_plain(call_.id);
   }
   // {"NAME": {...}}
   if (members_ > 0 || key_ == "function" || !types_->Has(key_)) return false;
