@@ -119,28 +119,30 @@ void AddOutput(RequestDraft& draft, Item& item) {
   message.content = item.output.value_or("");
 }
 
-void AddReferenced(RequestReader& reader, RequestDraft& draft, const Item& item,
-                   const ItemFinder& find) {
-  const auto found = find(std::string(item.id));
+std::optional<std::string> AddReferenced(RequestReader& reader, RequestDraft& draft,
+                                         const Item& item, const ItemFinder& find) {
+  auto found = find(std::string(item.id));
   if (!found) {
-    return reader.FailAt("id",
-                         fmt::format("names the item \"{}\", which is not stored (any more): "
-                                     "send the item itself",
-                                     Printable(item.id)),
-                         "item_not_found");
+    reader.FailAt("id",
+                  fmt::format("names the item \"{}\", which is not stored (any more): send the "
+                              "item itself",
+                              Printable(item.id)),
+                  "item_not_found");
+    return std::nullopt;
   }
   const auto value = ParseJson(*found);
-  // Stored items are never references.
+  // Stored items are never references: what they meant is stored.
   if (value.ok()) ReadResponseItem(reader, draft, *value, [](const auto&) { return std::nullopt; });
+  return found;
 }
 
 }  // namespace
 
-void ReadResponseItem(RequestReader& reader, RequestDraft& draft, const json::value& value,
-                      const ItemFinder& find) {
+std::optional<std::string> ReadResponseItem(RequestReader& reader, RequestDraft& draft,
+                                            const json::value& value, const ItemFinder& find) {
   Item item;
   reader.ReadObject<Item>(value, kItemFields, item);
-  if (!reader.ok()) return;
+  if (!reader.ok()) return std::nullopt;
   if (item.type == "message" || (item.type.empty() && !item.role.empty())) {
     AddMessage(reader, draft, item);
   } else if (item.type == "function_call" || item.type == "custom_tool_call") {
@@ -152,13 +154,14 @@ void ReadResponseItem(RequestReader& reader, RequestDraft& draft, const json::va
     if (!text.empty())
       draft.messages.push_back({.role = "assistant", .content = {}, .reasoning = text});
   } else if (item.type == "item_reference" || (item.type.empty() && !item.id.empty())) {
-    AddReferenced(reader, draft, item, find);
+    return AddReferenced(reader, draft, item, find);
   } else if (item.type.empty()) {
     reader.FailAt("type", "is missing", "missing_required_parameter");
   } else {
     reader.Warn(fmt::format("{}: items of type \"{}\" are not supported, it was dropped",
                             reader.path(), Printable(item.type)));
   }
+  return std::nullopt;
 }
 
 }  // namespace tutti::server

@@ -17,8 +17,10 @@ namespace tutti::server {
 // Finds the item that an item_reference means, as JSON.
 using ItemFinder = std::function<std::optional<std::string>(const std::string& id)>;
 
-// Appends the messages of an item; a call joins the answer before it.
-void ReadResponseItem(RequestReader& reader, RequestDraft& draft, const boost::json::value& value,
-                      const ItemFinder& find);
+// Appends the messages of an item; a call joins the answer before it. Of a reference: the item that
+// it means, as JSON.
+std::optional<std::string> ReadResponseItem(RequestReader& reader, RequestDraft& draft,
+                                            const boost::json::value& value,
+                                            const ItemFinder& find);
 
 }  // namespace tutti::server

@@ -118,28 +118,19 @@ std::array<Fields<RequestDraft>, 3> AllFields() {
   return {kResponsesFields, SamplingFields(), FormatFields()};
 }
 
-// The input as a list of items, each with an id.
-std::vector<std::string> InputItems(const json::value& input) {
-  std::vector<std::string> items;
-  if (input.is_string()) {
-    JsonWriter writer;
-    writer.Object().Text("type", "message").Text("role", "user").List("content").Object();
-    writer.Text("type", "input_text").Text("text", View(input.get_string())).Close().Close();
-    items.push_back(writer.Close().Take());
-  } else if (input.is_array()) {
-    for (const json::value& item : input.get_array()) items.push_back(JsonText(item));
-  }
-  return items;
-}
-
-void ReadInput(RequestReader& reader, RequestDraft& draft, const ItemFinder& find) {
+// `stored`: the items to store, of references what they mean.
+void ReadInput(RequestReader& reader, RequestDraft& draft, const ItemFinder& find,
+               std::vector<std::string>& stored) {
   const json::value& input = *draft.response.input;
   const RequestReader::Step step(reader, "input");
   if (input.is_string()) {
     ChatMessage& message = draft.messages.emplace_back();
     message.role = "user";
     message.content = std::string(View(input.get_string()));
-    return;
+    JsonWriter writer;
+    writer.Object().Text("type", "message").Text("role", "user").List("content").Object();
+    writer.Text("type", "input_text").Text("text", View(input.get_string())).Close().Close();
+    return stored.push_back(writer.Close().Take());
   }
   if (!input.is_array()) {
     return reader.Fail(fmt::format("must be a string or a list of items, not {}", KindOf(input)),
@@ -150,7 +141,10 @@ void ReadInput(RequestReader& reader, RequestDraft& draft, const ItemFinder& fin
     return reader.Fail(
         fmt::format("has {} elements, it must have at most {:.0f}", items.size(), kMaxItems));
   }
-  reader.Each(items, [&](const json::value& item) { ReadResponseItem(reader, draft, item, find); });
+  reader.Each(items, [&](const json::value& item) {
+    auto meant = ReadResponseItem(reader, draft, item, find);
+    stored.push_back(meant ? *std::move(meant) : JsonText(item));
+  });
 }
 
 // The instructions and what was said in earlier responses; false where that is not stored.
@@ -197,9 +191,9 @@ ApiResult<ApiRequest> ParseResponses(std::string_view body, const SamplingSpec& 
   }
   if (reader.ok()) {
     if (!ReadHistory(reader, draft, store, tenant)) return NotStored(draft.response.previous_id);
-    ReadInput(reader, draft, [&](const std::string& id) { return store.FindItem(tenant, id); });
+    ReadInput(
+        reader, draft, [&](const std::string& id) { return store.FindItem(tenant, id); }, items);
     if (reader.ok() && draft.messages.empty()) reader.FailAt("input", "must not be empty");
-    items = InputItems(*draft.response.input);
     FinishConversation(reader, draft);
   }
   if (!reader.ok()) return *reader.error();

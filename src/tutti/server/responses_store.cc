@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 
 #include "tutti/base/json.h"
 #include "tutti/server/json_writer.h"
@@ -94,8 +95,10 @@ std::optional<std::vector<std::string>> ResponseStore::History(TenantId tenant,
 
 std::optional<std::string> ResponseStore::FindItem(TenantId tenant, const std::string& item_id) {
   const std::lock_guard lock(mutex_);
-  const auto found = by_item_.find({static_cast<uint64_t>(tenant), item_id});
-  return found == by_item_.end() ? std::nullopt : std::optional(*found->second);
+  const Key key(static_cast<uint64_t>(tenant), item_id);
+  const auto behind = by_item_.upper_bound(key);
+  if (behind == by_item_.begin() || std::prev(behind)->first != key) return std::nullopt;
+  return *std::prev(behind)->second;
 }
 
 void ResponseStore::AddItems(Entry& entry) {

@@ -41,7 +41,7 @@ class ResponseStore {
   // The items of the chain that ends with this response, oldest first. Empty where a part of the
   // chain is missing; it is then not known what was said.
   std::optional<std::vector<std::string>> History(TenantId tenant, const std::string& id);
-  // An input or output item of one of the tenant's responses.
+  // An input or output item of one of the tenant's responses, of several with this id the newest.
   std::optional<std::string> FindItem(TenantId tenant, const std::string& item_id);
 
   size_t size() const;

@@ -187,6 +187,71 @@ TEST(Responses, StreamHasItsEventsInOrder) {
             R"("output_tokens_details":{"reasoning_tokens":0},"total_tokens":7})");
 }
 
+// Whoever acts on an item's end must see that it is not whole.
+TEST(Responses, ItemsThatAreCutOffAreIncomplete) {
+  using enum AnswerEventKind;
+  struct Case {
+    std::vector<AnswerEvent> events;
+    FinishReason reason;
+    std::vector<std::string> statuses;
+  };
+  const Case cases[] = {
+      {{Event(kText, "a"), Event(kToolCall, "f", "c"), Event(kArguments, R"({"text":"})"),
+        Event(kToolCallEnd)},
+       FinishReason::kMaxTokens,
+       {"completed", "incomplete"}},
+      {{Event(kToolCall, "f", "c"), Event(kArguments, "{}"), Event(kToolCallEnd)},
+       FinishReason::kContextFull,
+       {"completed"}},
+      {{Event(kToolCall, "f", "c"), Event(kArguments, R"({"a":[1})"), Event(kToolCallEnd)},
+       FinishReason::kEndOfGeneration,
+       {"incomplete"}},
+      {{Event(kReasoning, "hm"), Event(kText, "a")},
+       FinishReason::kContextFull,
+       {"completed", "incomplete"}},
+      {{Event(kReasoning, "hm")}, FinishReason::kMaxTokens, {"incomplete"}},
+      {{Event(kText, "a")}, FinishReason::kStop, {"completed"}},
+  };
+  for (const auto& [written, reason, statuses] : cases) {
+    for (const bool stream : {false, true}) {
+      ResponseStore store(1 << 20);
+      auto parsed = ParseResponses(stream ? R"({"input":"hi","stream":true})" : R"({"input":"hi"})",
+                                   {}, store, kTenant);
+      ASSERT_TRUE(parsed.ok());
+      std::string out = parsed->writer->Begin({.id = "1"});
+      for (const AnswerEvent& event : written) out += parsed->writer->Write(event);
+      AnswerEvent end = Event(kFinished);
+      end.reason = reason;
+      out += parsed->writer->Write(end);
+      out += parsed->writer->End({});
+      std::vector<std::string> done;
+      if (stream) {
+        int64_t sequence = 0;
+        std::vector<json::object> events;
+        Types(out, sequence, &events);
+        for (const json::object& event : events) {
+          if (event.at("type") != "response.output_item.done") continue;
+          done.emplace_back(event.at("item").at("status").as_string());
+        }
+        EXPECT_EQ(done, statuses);
+      }
+      const auto stored = store.Get(kTenant, "resp_1");
+      ASSERT_TRUE(stored.has_value());
+      std::vector<std::string> shown;
+      const json::value response = json::parse(stored->response_json);
+      for (const json::value& item : response.at("output").as_array()) {
+        shown.emplace_back(item.at("status").as_string());
+      }
+      EXPECT_EQ(shown, statuses);
+      std::vector<std::string> kept;
+      for (const std::string& item : stored->output_items) {
+        kept.emplace_back(json::parse(item).at("status").as_string());
+      }
+      EXPECT_EQ(kept, statuses);
+    }
+  }
+}
+
 TEST(Responses, ASummaryOfReasoningWhereItIsWanted) {
   ResponseStore store(1 << 20);
   auto parsed = ParseResponses(R"({"input":"hi","stream":true,"reasoning":{"summary":"auto"}})", {},
@@ -241,6 +306,33 @@ TEST(Responses, ConversationsGoOn) {
   EXPECT_EQ(DeletedResponseBody("resp_1"), R"({"id":"resp_1","object":"response","deleted":true})");
 }
 
+// What a reference means is stored with whoever used it.
+TEST(Responses, ReferencesOutliveWhatTheyReferTo) {
+  ResponseStore store(1 << 20);
+  const auto answer = [&](const std::string& id, const std::string& body, const std::string& text) {
+    auto parsed = ParseResponses(body, {}, store, kTenant);
+    ASSERT_TRUE(parsed.ok()) << parsed.error().message;
+    parsed->writer->Begin({.id = id});
+    parsed->writer->Write(Event(AnswerEventKind::kText, text));
+    parsed->writer->End({});
+  };
+  const std::string reference = R"({"input":[{"type":"item_reference","id":"msg_1_0"}]})";
+  answer("1", R"({"input":"one"})", "two");
+  answer("2", reference, "three");
+  EXPECT_EQ(Messages(store, reference), R"([{"role":"assistant","content":"two"}])");
+  EXPECT_TRUE(store.Delete(kTenant, "resp_1"));
+  EXPECT_EQ(Messages(store, reference), R"([{"role":"assistant","content":"two"}])");
+  EXPECT_EQ(Messages(store, R"({"input":"four","previous_response_id":"resp_2"})"),
+            R"([{"role":"assistant","content":"two"},{"role":"assistant","content":"three"},)"
+            R"({"role":"user","content":"four"}])");
+  const auto stored = store.Get(kTenant, "resp_2");
+  ASSERT_TRUE(stored.has_value());
+  const json::value items = json::parse(InputItemsBody(*stored, ""));
+  ASSERT_EQ(items.at("data").as_array().size(), 1U);
+  EXPECT_EQ(items.at("data").at(0).at("type"), "message");
+  EXPECT_EQ(items.at("data").at(0).at("id"), "msg_1_0");
+}
+
 TEST(Responses, NothingIsStoredUnlessWanted) {
   ResponseStore store(1 << 20);
   auto parsed = ParseResponses(R"({"input":"one","store":false})", {}, store, kTenant);
@@ -256,11 +348,13 @@ TEST(Responses, AFailureIsAResponseToo) {
   ASSERT_TRUE(parsed.ok());
   parsed->writer->Begin({.id = "1"});
   int64_t sequence = 2;
+  Types(parsed->writer->Write(Event(AnswerEventKind::kText, "a")), sequence);
   std::vector<json::object> events;
   Types(parsed->writer->Fail({.status = 500, .message = "no memory"}), sequence, &events);
   ASSERT_EQ(events.size(), 1U);
   EXPECT_EQ(events[0].at("type"), "response.failed");
   EXPECT_EQ(events[0].at("response").at("error").at("message"), "no memory");
+  EXPECT_EQ(events[0].at("response").at("output").at(0).at("status"), "incomplete");
   EXPECT_EQ(store.size(), 0U);
 }
 
@@ -308,6 +402,8 @@ TEST(ResponseStore, ItemsAreFoundByTheirId) {
   put("a", R"({"id":"in"})");
   put("b", R"({"id":"in"})");
   EXPECT_EQ(store.FindItem(kTenant, "in"), R"({"id":"in"})");
+  EXPECT_EQ(store.FindItem(kTenant, "i"), std::nullopt);
+  EXPECT_EQ(store.FindItem(kTenant, "z"), std::nullopt);
   EXPECT_EQ(store.FindItem(kTenant, "out_a"), R"({"id":"out_a"})");
   EXPECT_EQ(store.FindItem(TenantId{77}, "in"), std::nullopt);
   put("c", R"({"id":"other"})");  // the first goes
@@ -316,6 +412,19 @@ TEST(ResponseStore, ItemsAreFoundByTheirId) {
   EXPECT_TRUE(store.Delete(kTenant, "b"));
   EXPECT_EQ(store.FindItem(kTenant, "in"), std::nullopt);
   EXPECT_EQ(store.FindItem(kTenant, "other"), R"({"id":"other"})");
+}
+
+TEST(ResponseStore, OfItemsWithOneIdTheNewestIsMeant) {
+  ResponseStore store(1 << 20);
+  for (const std::string id : {"a", "b", "c"}) {
+    StoredResponse response;
+    response.id = id;
+    response.input_items = {R"({"id":"in","of":")" + id + R"("})"};
+    store.Put(kTenant, std::move(response));
+  }
+  EXPECT_EQ(store.FindItem(kTenant, "in"), R"({"id":"in","of":"c"})");
+  store.Delete(kTenant, "c");
+  EXPECT_EQ(store.FindItem(kTenant, "in"), R"({"id":"in","of":"b"})");
 }
 
 }  // namespace

@@ -12,8 +12,16 @@
 namespace tutti::server {
 namespace {
 
+enum class Status : uint8_t { kInProgress, kCompleted, kIncomplete, kFailed };
+std::string_view NameOf(Status status) {
+  constexpr std::array<std::string_view, 4> kNames = {"in_progress", "completed", "incomplete",
+                                                      "failed"};
+  return kNames[static_cast<size_t>(status)];
+}
+
 // An item of the output while it grows.
 struct OutputItem {
+  Status status = Status::kInProgress;
   AnswerEventKind kind = AnswerEventKind::kText;  // kText, kReasoning or kToolCall
   std::string id;
   std::string text;  // of a call its arguments
@@ -35,13 +43,6 @@ constexpr TextNames kReasoningNames = {"reasoning_text", "response.reasoning_tex
                                        "response.content_part", "content_index"};
 constexpr TextNames kSummaryNames = {"summary_text", "response.reasoning_summary_text",
                                      "response.reasoning_summary_part", "summary_index"};
-
-enum class Status : uint8_t { kInProgress, kCompleted, kIncomplete, kFailed };
-std::string_view NameOf(Status status) {
-  constexpr std::array<std::string_view, 4> kNames = {"in_progress", "completed", "incomplete",
-                                                      "failed"};
-  return kNames[static_cast<size_t>(status)];
-}
 
 class ResponsesWriter final : public AnswerWriter {
  public:
@@ -82,7 +83,8 @@ class ResponsesWriter final : public AnswerWriter {
       case AnswerEventKind::kToolCallEnd:
         return CloseItem();
       case AnswerEventKind::kFinished:
-        reason_ = event.reason;
+        is_cut_ =
+            event.reason == FinishReason::kMaxTokens || event.reason == FinishReason::kContextFull;
         return CloseItem();
     }
     return {};
@@ -90,16 +92,16 @@ class ResponsesWriter final : public AnswerWriter {
 
   std::string End(const AnswerUsage& usage) override {
     std::string out = CloseItem();
-    const bool cut = reason_ == FinishReason::kMaxTokens || reason_ == FinishReason::kContextFull;
-    const Status status = cut ? Status::kIncomplete : Status::kCompleted;
+    const Status status = is_cut_ ? Status::kIncomplete : Status::kCompleted;
     const std::string response = Response(status, &usage, nullptr);
     Store(response);
     if (!stream_) return response;
-    return out + Event(cut ? "response.incomplete" : "response.completed",
+    return out + Event(is_cut_ ? "response.incomplete" : "response.completed",
                        [&](JsonWriter& w) { w.Raw("response", response); });
   }
 
   std::string Fail(const ApiError& error) override {
+    if (open_) items_.back().status = Status::kIncomplete;
     const std::string response = Response(Status::kFailed, nullptr, &error);
     if (!stream_) return response;
     return Event("response.failed", [&](JsonWriter& w) { w.Raw("response", response); });
@@ -166,7 +168,7 @@ class ResponsesWriter final : public AnswerWriter {
     const OutputItem& added = items_.back();
     std::string out = Event("response.output_item.added", [&](JsonWriter& w) {
       w.Int("output_index", OpenIndex());
-      WriteItem(w.Key("item"), added, false);
+      WriteItem(w.Key("item"), added);
     });
     if (added.kind == AnswerEventKind::kToolCall) return out;
     return out + PartEvent("added", added, false);
@@ -180,11 +182,17 @@ class ResponsesWriter final : public AnswerWriter {
     });
   }
 
+  // An item that ends where the answer was cut off is not complete, and neither is a call without
+  // its `}`: nobody may carry it out.
   std::string CloseItem() {
-    if (!std::exchange(open_, false) || !stream_) return {};
-    const OutputItem& item = items_.back();
+    if (!std::exchange(open_, false)) return {};
+    OutputItem& item = items_.back();
+    const bool is_call = item.kind == AnswerEventKind::kToolCall;
+    const bool whole = is_call ? ParseJson(item.text).ok() : !is_cut_;
+    item.status = whole ? Status::kCompleted : Status::kIncomplete;
+    if (!stream_) return {};
     std::string out;
-    if (item.kind == AnswerEventKind::kToolCall) {
+    if (is_call) {
       out = Event("response.function_call_arguments.done", [&](JsonWriter& w) {
         w.Text("item_id", item.id).Int("output_index", OpenIndex()).Text("name", item.name);
         w.Text("arguments", item.text);
@@ -200,7 +208,7 @@ class ResponsesWriter final : public AnswerWriter {
     }
     out += Event("response.output_item.done", [&](JsonWriter& w) {
       w.Int("output_index", OpenIndex());
-      WriteItem(w.Key("item"), item, true);
+      WriteItem(w.Key("item"), item);
     });
     return out;
   }
@@ -221,10 +229,11 @@ class ResponsesWriter final : public AnswerWriter {
     writer.Close();
   }
 
-  // `whole`: with all its text; else as it is when it begins.
-  void WriteItem(JsonWriter& writer, const OutputItem& item, bool whole) const {
+  // With all its text; one in progress as it is when it begins.
+  void WriteItem(JsonWriter& writer, const OutputItem& item) const {
     writer.Object().Text("id", item.id);
-    const std::string_view status = whole ? "completed" : "in_progress";
+    const bool whole = item.status != Status::kInProgress;
+    const std::string_view status = NameOf(item.status);
     if (item.kind == AnswerEventKind::kToolCall) {
       writer.Text("type", "function_call").Text("status", status);
       writer.Text("call_id", item.call_id).Text("name", item.name);
@@ -295,7 +304,7 @@ class ResponsesWriter final : public AnswerWriter {
       writer.Null("incomplete_details");
     }
     writer.Text("model", head_.model).List("output");
-    for (const OutputItem& item : items_) WriteItem(writer, item, true);
+    for (const OutputItem& item : items_) WriteItem(writer, item);
     writer.Close();
     WriteRequest(writer);
     WriteUsage(writer, usage);
@@ -317,7 +326,7 @@ class ResponsesWriter final : public AnswerWriter {
     }
     for (const OutputItem& item : items_) {
       JsonWriter writer;
-      WriteItem(writer, item, true);
+      WriteItem(writer, item);
       stored.output_items.push_back(writer.Take());
     }
     store_->Put(tenant_, std::move(stored));
@@ -333,8 +342,8 @@ class ResponsesWriter final : public AnswerWriter {
 
   AnswerHead head_;
   std::vector<OutputItem> items_;
-  bool open_ = false;  // the last of them
-  FinishReason reason_ = FinishReason::kEndOfGeneration;
+  bool open_ = false;    // the last of them
+  bool is_cut_ = false;  // by a limit
   int64_t sequence_ = 0;
 };
 
