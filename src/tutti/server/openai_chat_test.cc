@@ -223,6 +223,28 @@ TEST(OpenaiChat, SomeToolsMayBeCalledAndAllAreShown) {
   }
 }
 
+// Other kinds of tools cannot be called, here as in `tools`.
+TEST(OpenaiChat, OfAllowedToolsOnlyFunctionsAreRead) {
+  const std::string tools =
+      R"("tools":[{"type":"function","function":{"name":"f"}},)"
+      R"({"type":"function","function":{"name":"g"}}],"tool_choice":{"type":"allowed_tools",)";
+  const std::string others = R"({"type":"mcp","server_label":"s"},{"type":"web_search"})";
+  const GenerationRequest some = Parse(Body(tools + R"("mode":"required","tools":[)" + others +
+                                            R"(,{"type":"function","name":"g"}]})"));
+  ASSERT_EQ(some.tools.size(), 1U);
+  EXPECT_EQ(some.tools[0].name, "g");
+  EXPECT_EQ(some.tool_choice, ToolChoice::kRequired);
+  ASSERT_EQ(some.warnings.size(), 2U);
+  EXPECT_EQ(some.warnings[0],
+            "tool_choice.tools[0]: tools of type \"mcp\" are not supported, it was dropped");
+  const GenerationRequest none = Parse(Body(tools + R"("mode":"auto","tools":[)" + others + "]}"));
+  EXPECT_EQ(none.tool_choice, ToolChoice::kNone);
+  const auto refused =
+      ParseOpenaiChat(Body(tools + R"("mode":"required","tools":[)" + others + "]}"), {});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().param, "tool_choice.tools");
+}
+
 TEST(OpenaiChat, ToolsAreForTheTemplateAndForTheGenerator) {
   const GenerationRequest request = Parse(Body(
       R"("tools":[{"type":"function","function":{"name":"f","description":"d","strict":true,)"

@@ -59,12 +59,23 @@ void ReadAllowed(RequestReader& reader, RequestDraft& draft, const json::object&
   reader.Each(tools->get_array(), [&](const json::value& value) {
     const json::object* tool = reader.AsObject(value);
     if (tool == nullptr) return;
+    const std::string_view type = TextOf(*tool, "type");
+    if (!type.empty() && type != "function") {
+      return reader.Warn(fmt::format("{}: tools of type \"{}\" are not supported, it was dropped",
+                                     reader.path(), Printable(type)));
+    }
     const std::string_view name = FunctionName(*tool);
     if (name.empty()) {
       return reader.FailAt("name", "must be the name of a function", "missing_required_parameter");
     }
     draft.request.allowed_tools.emplace_back(name);
   });
+  if (!reader.ok() || !draft.request.allowed_tools.empty()) return;
+  // Nothing is left that may be called.
+  if (draft.request.tool_choice == ToolChoice::kRequired) {
+    return reader.Fail("has no function, but one must be called", "unsupported");
+  }
+  draft.request.tool_choice = ToolChoice::kNone;
 }
 
 }  // namespace
