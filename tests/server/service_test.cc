@@ -11,6 +11,7 @@
 
 #include "tests/server/fake_exchange.h"
 #include "tests/server/fake_model.h"
+#include "tutti/server/openai_completions.h"
 
 namespace tutti::server {
 namespace {
@@ -337,6 +338,78 @@ TEST_F(ServiceTest, CallsAreForcedInTheFormOfTheModel) {
   const std::string text = Content(Ask(&Service::ChatCompletions, body));
   body.erase("tools");
   EXPECT_EQ(Content(Ask(&Service::ChatCompletions, body)), text);
+}
+
+// All APIs say so, and the prompt's mark is nobody's text.
+TEST_F(ServiceTest, ForcedCallsThatAreCutOff) {
+  Start({}, 256, "{# <tool_call> #}{% for m in messages %}{{ m.content }}{% endfor %}");
+  const json::value schema =
+      json::parse(R"({"type":"object","properties":{"n":{"enum":["abcdefgh"]}},"required":["n"],)"
+                  R"("additionalProperties":false})");
+  const json::object function{{"name", "g"}, {"parameters", schema}};
+  json::object chat = Chat("Hello", 1);
+  chat["tools"] = {{{"type", "function"}, {"function", function}}};
+  chat["tool_choice"] = "required";
+  json::object message = Chat("Hello", 1);
+  message["tools"] = {{{"name", "g"}, {"input_schema", schema}}};
+  message["tool_choice"] = {{"type", "any"}};
+  json::object input{{"model", "fake"}, {"input", "Hello"}, {"temperature", 0}};
+  input["tools"] = {{{"type", "function"}, {"name", "g"}, {"parameters", schema}}};
+  input["tool_choice"] = "required";
+  bool is_text = false;
+  bool is_call = false;
+  for (int tokens = 1; tokens <= 32; ++tokens) {
+    SCOPED_TRACE(tokens);
+    chat["max_tokens"] = message["max_tokens"] = input["max_output_tokens"] = tokens;
+    const json::object answer = Ask(&Service::ChatCompletions, chat);
+    const json::object& choice = answer.at("choices").as_array().at(0).as_object();
+    EXPECT_EQ(choice.at("finish_reason"), "length");
+    EXPECT_THAT(json::serialize(choice), Not(HasSubstr("<tool_call>")));
+    is_text |= choice.at("message").at("content").is_string();
+    const json::object said = Ask(&Service::Messages, message);
+    EXPECT_EQ(said.at("stop_reason"), "max_tokens");
+    EXPECT_THAT(json::serialize(said), Not(HasSubstr("<tool_call>")));
+    const json::object response = Ask(&Service::Responses, input);
+    EXPECT_EQ(response.at("status"), "incomplete");
+    for (const json::value& item : response.at("output").as_array()) {
+      EXPECT_EQ(item.at("status"), "incomplete") << item;
+      is_call |= item.at("type") == "function_call";
+    }
+  }
+  EXPECT_TRUE(is_text);
+  EXPECT_TRUE(is_call);
+}
+
+// A loop may come to what it wakes when the service is gone.
+TEST_F(ServiceTest, WhatIsReleasedHoldsNothingOfTheService) {
+  Pause(true);
+  const auto host = *models_->Get("fake");
+  auto exchange = std::make_shared<FakeExchange>("");
+  const auto held = std::make_shared<int>(1);
+  ApiResult<ApiRequest> request = ParseOpenaiCompletions(R"({"prompt":"Hello"})", {});
+  ASSERT_TRUE(request.ok());
+  GenerationParts parts{.host = host,
+                        .request = std::move(request->generation),
+                        .writer = std::move(request->writer),
+                        .exchange = exchange,
+                        .workers = workers_.get(),
+                        .id = "1",
+                        .fingerprint = {},
+                        .headers = {},
+                        .error_body = {},
+                        .finished = [held](const Outcome&) {}};
+  std::shared_ptr<Generation> generation;
+  EXPECT_FALSE(Generation::Start(std::move(parts), &generation).has_value());
+  ASSERT_NE(generation, nullptr);
+  auto run = EmbeddingRun::Start(host, *workers_, {}, {{1, 2}}, 0, *exchange,
+                                 [held](const EmbeddingResult&) {});
+  ASSERT_TRUE(run.ok());
+  EXPECT_EQ(held.use_count(), 3);
+  generation->Release();
+  (*run)->Release();
+  EXPECT_EQ(held.use_count(), 1);
+  EXPECT_EQ(exchange.use_count(), 1);
+  Pause(false);
 }
 
 TEST_F(ServiceTest, EmbeddingsAreOfLengthOneAndOnTheBill) {

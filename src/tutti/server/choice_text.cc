@@ -59,6 +59,8 @@ void ChoiceText::Take(std::string text, std::vector<AnswerEvent>& events) {
 void ChoiceText::Add(std::vector<text::AnswerPart> parts, std::vector<AnswerEvent>& events) {
   for (text::AnswerPart& part : parts) {
     if (called_) return;
+    TakeBegun(part);
+    if (part.text.empty() && part.kind == text::PartKind::kText) continue;
     AnswerEvent event{.kind = KindOf(part.kind), .choice = options_.choice};
     event.text = std::move(part.text);
     if (part.kind == text::PartKind::kToolCall) {
@@ -72,6 +74,19 @@ void ChoiceText::Add(std::vector<text::AnswerPart> parts, std::vector<AnswerEven
       event.logprobs = std::exchange(pending_, {});
     }
     events.push_back(std::move(event));
+  }
+}
+
+void ChoiceText::TakeBegun(text::AnswerPart& part) {
+  std::string& begun = options_.begun_call;
+  if (begun.empty()) return;
+  if (part.kind == text::PartKind::kText && part.text.starts_with(begun)) {
+    part.text.erase(0, begun.size());
+    begun.clear();
+  } else if (part.kind == text::PartKind::kText && begun.starts_with(part.text)) {
+    begun.erase(0, std::exchange(part.text, {}).size());
+  } else {
+    begun.clear();
   }
 }
 

@@ -26,6 +26,9 @@ struct ChoiceOptions {
   std::unique_ptr<text::AnswerParts> parts = nullptr;
   std::string call_id_prefix = {};  // of tool calls that the model gives no id
   bool one_call = false;            // the answer ends behind its first tool call
+  // Of the call that the prompt has begun: what the parts have got already. Where the call comes to
+  // nothing it is not a part of the text.
+  std::string begun_call = {};
 };
 
 class ChoiceText {
@@ -53,6 +56,8 @@ class ChoiceText {
   // What a piece of text adds.
   void Take(std::string text, std::vector<AnswerEvent>& events);
   void Add(std::vector<text::AnswerPart> parts, std::vector<AnswerEvent>& events);
+  // Takes off what the prompt has written.
+  void TakeBegun(text::AnswerPart& part);
   TokenText TextOf(TokenId id, float logprob) const;
 
   const ModelHost* host_;

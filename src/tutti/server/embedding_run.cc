@@ -58,8 +58,10 @@ void EmbeddingRun::Release() {
 void EmbeddingRun::LetGo() {
   ended_ = true;
   streams_.clear();
-  // Here and not by whoever lets go of this last: that may be the loop, which the model owns.
+  // Here and not by whoever lets go of this last: that may be the loop, which the model owns, and
+  // which may come to it when the service is gone.
   host_.reset();
+  done_ = {};
 }
 
 void EmbeddingRun::Wake() {
@@ -114,8 +116,9 @@ void EmbeddingRun::Finish() {
     outcome.total_s =
         std::max(outcome.total_s, progress.times.finished_s - progress.times.submitted_s);
   }
+  const Done done = std::move(done_);
   LetGo();
-  std::exchange(done_, {})(std::move(result_));
+  done(std::move(result_));
 }
 
 }  // namespace tutti::server

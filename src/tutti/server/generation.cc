@@ -125,6 +125,8 @@ std::optional<ApiError> Generation::AddChoice() {
   if (wanted.conversation) {
     options.parts = text::MakeAnswerParts(parts_.host->answer_format(), PartsOptions());
     options.parts->Push(begun_);
+    const text::CallSyntax* form = parts_.host->answer_format().form.syntax;
+    if (!begun_.empty()) options.begun_call = begun_.substr(begun_.find(form->open));
   }
   auto choice = ChoiceText::Create(*parts_.host, std::move(options));
   if (!choice.ok()) return BadRequest(choice.status().message(), "stop");
@@ -255,11 +257,11 @@ void Generation::Fail(std::string_view why) {
   } catch (const std::exception&) {
     // Not even that was possible.
   }
-  LetGo();
-  parts_.exchange.reset();  // which says 500, or breaks the answer off
+  const auto finished = std::move(parts_.finished);
+  LetGo();  // the exchange says 500, or breaks the answer off
   Outcome outcome;
   outcome.kind = OutcomeKind::kFailed;
-  if (parts_.finished) std::exchange(parts_.finished, {})(outcome);
+  if (finished) finished(outcome);
 }
 
 void Generation::Process() {
@@ -367,16 +369,20 @@ void Generation::End() {
     parts_.exchange->Respond(
         {.status = 200, .headers = std::move(headers), .body = parts_.writer->End(outcome.usage)});
   }
+  const auto finished = std::move(parts_.finished);
   LetGo();
-  if (parts_.finished) std::exchange(parts_.finished, {})(outcome);
+  if (finished) finished(outcome);
 }
 
 void Generation::LetGo() {
   ended_ = true;
   // Whoever waits for news of this client would keep it alive.
   streams_.clear();
-  // Here and not by whoever lets go of this last: that may be the loop, which the model owns.
+  // Here and not by whoever lets go of this last: that may be the loop, which the model owns, and
+  // which may come to it when the service is gone.
   parts_.host.reset();
+  parts_.exchange.reset();
+  parts_.finished = {};
 }
 
 Outcome Generation::Bill() const {
