@@ -121,7 +121,7 @@ std::optional<ApiError> Generation::AddChoice() {
                         .stop = wanted.stop,
                         .logprobs = wanted.sampling.logprobs >= 0};
   options.call_id_prefix = fmt::format("call_{}_{}_", parts_.id, options.choice);
-  options.one_call = !wanted.parallel_tool_calls;
+  options.one_call = !wanted.parallel_tool_calls || wanted.tool_choice == ToolChoice::kNamed;
   if (wanted.conversation) {
     options.parts = text::MakeAnswerParts(parts_.host->answer_format(), PartsOptions());
     options.parts->Push(begun_);

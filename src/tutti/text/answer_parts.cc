@@ -78,15 +78,18 @@ class MarkedParts final : public AnswerParts {
 
   size_t dropped_bytes() const override { return dropped_; }
   bool in_reasoning() const override { return state_ == State::kReasoning; }
-  std::optional<CallStart> StartedCall() const override {
-    if (state_ != State::kCall || arguments_ || call_ != form_.syntax) return std::nullopt;
-    const std::string_view body = Seen().substr(open_);
-    if (form_.mark.empty()) {
-      if (is_given_) return std::nullopt;
-      return CallStart{.name = {}, .text = std::string(body)};
+  std::optional<CallStart> StartedCall() override {
+    if (state_ != State::kCall || arguments_ || start_told_ || call_ != form_.syntax) {
+      return std::nullopt;
     }
-    const size_t at = body.find(form_.mark);
-    if (at == std::string_view::npos) return std::nullopt;
+    const std::string_view body = Seen().substr(open_);
+    if (form_.mark.empty()) return StartedObject(body);
+    const size_t at = body.find(form_.mark, start_searched_);
+    if (at == std::string_view::npos) {
+      start_searched_ = body.size() - std::min(body.size(), form_.mark.size());
+      return std::nullopt;
+    }
+    start_told_ = true;
     const size_t end = at + form_.mark.size();
     ToolCall call;
     if (!call_->head(body.substr(0, end), call)) return std::nullopt;
@@ -95,6 +98,19 @@ class MarkedParts final : public AnswerParts {
 
  private:
   enum class State : uint8_t { kBegin, kText, kReasoning, kCall };
+
+  // Behind the mark an object comes; behind an object another one may.
+  std::optional<CallStart> StartedObject(std::string_view body) {
+    size_t at = 0;
+    if (is_given_) {
+      at = body.find_first_not_of(" \t\r\n,;[]", start_searched_);
+      start_searched_ = body.size();
+      if (at == std::string_view::npos) return std::nullopt;
+    }
+    start_told_ = true;
+    if (is_given_ && body[at] != '{') return std::nullopt;
+    return CallStart{.name = {}, .text = std::string(body.substr(at))};
+  }
 
   // Shows the steps a little more at a time: a step may look at all it sees, so that the whole
   // takes linear time however much came at once.
@@ -237,19 +253,34 @@ class MarkedParts final : public AnswerParts {
     scan_.emplace(syntax, types_);
     arguments_.reset();
     is_given_ = false;
+    ForgetStart();
     state_ = State::kCall;
+  }
+
+  void ForgetStart() {
+    start_told_ = false;
+    start_searched_ = gap_ = 0;
+  }
+
+  // The calls of a text; false where it is something else, or calls what is no tool.
+  bool Parse(std::string_view text, std::vector<ToolCall>& found) const {
+    return call_->parse(text, types_, found) &&
+           std::all_of(found.begin(), found.end(),
+                       [&](const ToolCall& call) { return types_.Has(call.name); });
   }
 
   // What is seen begins with the marker that opens the call, or behind what was given out of it.
   bool Call(bool last) {
     if (arguments_) return Arguments(last);
-    // As far as a closing marker.
     size_t limit = Seen().size();
-    if (!call_->close.empty()) {
-      const size_t at = Seen().find(call_->close, searched_);
-      if (at != std::string_view::npos) limit = at + call_->close.size();
+    if (!event_) {
+      // As far as a closing marker.
+      if (!call_->close.empty()) {
+        const size_t at = Seen().find(call_->close, searched_);
+        if (at != std::string_view::npos) limit = at + call_->close.size();
+      }
+      event_ = scan_->Next(Seen().substr(open_, limit - open_));
     }
-    if (!event_) event_ = scan_->Next(Seen().substr(open_, limit - open_));
     const size_t scanned = open_ + scan_->seen();
     if (CloseBefore(*event_ == CallScan::Event::kNone ? limit : scanned)) return true;
     switch (*event_) {
@@ -302,10 +333,13 @@ class MarkedParts final : public AnswerParts {
   // with a name or ends.
   bool BeginArguments(size_t scanned, bool last) {
     const std::string_view rest = Seen().substr(scanned);
-    const size_t next = rest.find_first_not_of(kSpaces);
+    const size_t next = rest.find_first_not_of(kSpaces, gap_);
+    gap_ = rest.size();
     if (next == std::string_view::npos && !last) return false;
-    if (next == std::string_view::npos || (rest[next] != '"' && rest[next] != '}')) {
+    if (next == std::string_view::npos || (rest[next] != '"' && rest[next] != '}') ||
+        !types_.Has(scan_->call().name)) {
       event_.reset();
+      gap_ = 0;
       scan_->GiveUp();
       return true;
     }
@@ -334,7 +368,7 @@ class MarkedParts final : public AnswerParts {
   // An object ended that was not given out while it was written.
   void TakeObject(size_t scanned) {
     std::vector<ToolCall> found;
-    if (call_->parse(scan_->object(Seen().substr(open_)), types_, found)) {
+    if (Parse(scan_->object(Seen().substr(open_)), found)) {
       parts_.AddCalls(found);
       is_given_ = true;
       DropOfCall(scanned);
@@ -351,13 +385,14 @@ class MarkedParts final : public AnswerParts {
     event_.reset();
     open_ = searched_ = first_end_ = 0;
     passed_ = 0;
+    ForgetStart();
   }
 
   // Takes `end` bytes as calls, or the first `failed_end` of them as text.
   void CloseCall(std::string_view body, size_t end, size_t failed_end) {
     const std::string_view rest = is_given_ ? WithoutLayout(body) : body;
     std::vector<ToolCall> found;
-    if ((is_given_ && call_->close.starts_with(rest)) || call_->parse(rest, types_, found)) {
+    if ((is_given_ && call_->close.starts_with(rest)) || Parse(rest, found)) {
       parts_.AddCalls(found);
       Drop(end);
       Enter(State::kText);
@@ -405,6 +440,9 @@ class MarkedParts final : public AnswerParts {
   std::optional<ArgumentsScan> arguments_;  // that are being given out
   bool is_given_ = false;                   // a call was given out
   size_t searched_ = 0;                     // before this its end is not
+  size_t gap_ = 0;                          // white space seen behind the arguments' `{`
+  bool start_told_ = false;                 // by StartedCall, or refused
+  size_t start_searched_ = 0;               // behind the opening marker, before this it is not
   size_t first_end_ = 0;                    // of ends that were inside of a string
   int passed_ = 0;                          // of these
 };

@@ -55,7 +55,7 @@ AnswerFormat AnswerFormatOf(std::string_view template_source);
 
 struct AnswerPartsOptions {
   bool reasoning = true;  // false: its markers are text
-  // Functions that may be called; none: calls are text.
+  // Functions that may be called; calls of others are text.
   std::vector<ToolSchema> tools = {};
   bool in_reasoning = false;  // the prompt ends inside of reasoning (PromptOpensReasoning)
   bool only_calls = false;    // a grammar forces the whole answer to obey CallSchema
@@ -78,8 +78,9 @@ class AnswerParts {
   virtual size_t dropped_bytes() const = 0;
   // Whether the text that comes next is reasoning, as far as one knows.
   virtual bool in_reasoning() const = 0;
-  // Whether what was pushed so far ends in the beginning of a call of the format's form.
-  virtual std::optional<CallStart> StartedCall() const = 0;
+  // The beginning of a call of the format's form, where what was pushed so far ends in one; each is
+  // told once. Asked after each byte, it is told as early as it can be.
+  virtual std::optional<CallStart> StartedCall() = 0;
 };
 
 std::unique_ptr<AnswerParts> MakeAnswerParts(const AnswerFormat& format,

@@ -19,7 +19,8 @@ namespace {
 // with anything but a marker is taken as text.
 class HarmonyParts final : public AnswerParts {
  public:
-  explicit HarmonyParts(AnswerPartsOptions options) : options_(std::move(options)) {}
+  explicit HarmonyParts(AnswerPartsOptions options)
+      : options_(std::move(options)), types_(options_.tools) {}
 
   std::vector<AnswerPart> Push(std::string_view text) override {
     // In slices: a step may look at all there is.
@@ -40,8 +41,11 @@ class HarmonyParts final : public AnswerParts {
   bool in_reasoning() const override {
     return state_ == State::kBody && kind_ == PartKind::kReasoning;
   }
-  std::optional<CallStart> StartedCall() const override {
-    if (state_ != State::kBody || kind_ != PartKind::kToolCall || arguments_) return std::nullopt;
+  std::optional<CallStart> StartedCall() override {
+    if (state_ != State::kBody || kind_ != PartKind::kToolCall || arguments_ || start_told_) {
+      return std::nullopt;
+    }
+    start_told_ = true;
     return CallStart{.name = recipient_, .text = buffer_};
   }
 
@@ -96,17 +100,20 @@ class HarmonyParts final : public AnswerParts {
     recipient_ = WordBehind(header, "to=");
     if (recipient_.starts_with("functions.")) recipient_.erase(0, 10);
     const std::string channel = WordBehind(header, "<|channel|>");
-    const bool call = !recipient_.empty() && !options_.tools.empty();
+    const bool addressed = !recipient_.empty() && !options_.tools.empty();
     kind_ = PartKind::kText;
-    if (call) {
-      kind_ = PartKind::kToolCall;
-    } else if (channel == "analysis" && options_.reasoning) {
-      kind_ = PartKind::kReasoning;
-    }
     head_ = buffer_.substr(0, at + kMessage.size());
-    if (!call) dropped_ += head_.size();
     buffer_.erase(0, head_.size());
-    searched_ = 0;
+    if (addressed && types_.Has(recipient_)) {
+      kind_ = PartKind::kToolCall;
+    } else if (addressed) {
+      parts_.Add(kind_, head_);  // of what is no tool
+    } else {
+      if (channel == "analysis" && options_.reasoning) kind_ = PartKind::kReasoning;
+      dropped_ += head_.size();
+    }
+    start_told_ = no_arguments_ = has_brace_ = false;
+    searched_ = looked_ = 0;
     state_ = State::kBody;
     return true;
   }
@@ -159,17 +166,24 @@ class HarmonyParts final : public AnswerParts {
     return true;
   }
 
+  // Whether the body is known to begin as an object does: `{`, and a name or the end.
+  bool BeginsArguments(std::string_view body) {
+    for (; looked_ < body.size() && !no_arguments_; ++looked_) {
+      const char c = body[looked_];
+      if (c == ' ' || c == '\t' || c == '\r' || c == '\n') continue;
+      if (has_brace_ && (c == '"' || c == '}')) return true;
+      no_arguments_ = has_brace_ || c != '{';
+      has_brace_ = true;
+    }
+    return false;
+  }
+
   // Gives out what the first `size` bytes add to the arguments of a call; they begin as an object
   // does. Answers how many bytes that took.
   size_t TakeArguments(size_t size) {
     const std::string_view body = std::string_view(buffer_).substr(0, size);
     if (!arguments_) {
-      const std::string_view start = Trimmed(body);
-      const std::string_view next = Trimmed(start.substr(std::min<size_t>(start.size(), 1)));
-      if (head_.empty() || !IsToolName(recipient_) || !start.starts_with('{') || next.empty() ||
-          (next.front() != '"' && next.front() != '}')) {
-        return 0;
-      }
+      if (head_.empty() || !BeginsArguments(body)) return 0;
       parts_.BeginCall({.name = recipient_, .arguments = {}, .id = {}});
       arguments_.emplace();
       dropped_ += head_.size();
@@ -209,10 +223,15 @@ class HarmonyParts final : public AnswerParts {
   }
 
   const AnswerPartsOptions options_;
+  const ToolTypes types_;
   State state_ = State::kBegin;
   PartKind kind_ = PartKind::kText;
   std::string recipient_;
   std::string head_;                        // the header of a call
+  bool start_told_ = false;                 // by StartedCall
+  size_t looked_ = 0;                       // bytes of a call's body that tell whether ...
+  bool has_brace_ = false;                  // ... an object begins
+  bool no_arguments_ = false;               // none does
   std::optional<ArgumentsScan> arguments_;  // that are being given out
   std::string buffer_;
   size_t searched_ = 0;

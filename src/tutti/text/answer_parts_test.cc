@@ -238,6 +238,33 @@ TEST(AnswerParts, CallsWithoutMarkersAreOfKnownToolsOnly) {
   Expect(kLlama, "see {\"name\":\"f\"}", "see {\"name\":\"f\"}");
 }
 
+TEST(AnswerParts, CallsAreOfDeclaredTools) {
+  for (const auto& [format, answer] : std::vector<std::pair<std::string_view, std::string_view>>{
+           {kQwen, R"(<tool_call>{"name":"nobody","arguments":{}}</tool_call>)"},
+           {kQwen, R"(<tool_call>{"arguments":{},"name":"nobody"}</tool_call>)"},
+           {kQwen, "<tool_call>nobody</tool_call>"},
+           {kQwen, "<tool_call><function=nobody></function></tool_call>"},
+           {"<minimax:tool_call>",
+            "<minimax:tool_call><invoke name=\"nobody\"></invoke></minimax:tool_call>"},
+           {"<|tool_calls_section_begin|>",
+            "<|tool_calls_section_begin|><|tool_call_begin|>functions.nobody:0"
+            "<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>"},
+           {"[TOOL_CALLS]", "[TOOL_CALLS]nobody[ARGS]{\"a\": 1}"},
+           {"<function=example_function_name>", "<function=nobody>{\"s\": 1}</function>"},
+           {"List of tools: [", "<|tool_call_start|>[nobody(a=1)]<|tool_call_end|>"},
+           {"<|channel|><|message|>", "<|channel|>commentary to=functions.nobody<|message|>{}"},
+           {"<|channel|><|message|>", "<|channel|>analysis to=nobody<|message|>oops"}}) {
+    Expect(format, answer, answer);
+  }
+  // Behind one that is.
+  Expect(kQwen,
+         "<tool_call>{\"name\":\"f\",\"arguments\":{}}</tool_call>"
+         "<tool_call>{\"name\":\"nobody\",\"arguments\":{}}</tool_call>",
+         R"(f{}~<tool_call>{"name":"nobody","arguments":{}}</tool_call>)");
+  Expect(kQwen, R"(<tool_call>{"name":"f"}{"name":"nobody","arguments":{}}</tool_call>)",
+         R"(f{}~{"name":"nobody","arguments":{}})");
+}
+
 // The parts of each byte: everything that is certain comes at once, and stays.
 TEST(AnswerParts, ArgumentsComeWhileTheyAreWritten) {
   struct Family {
@@ -368,6 +395,8 @@ TEST(AnswerParts, LongAnswersOfMarkers) {
   const std::string spaces(400000, '\n');
   EXPECT_EQ(Split(kQwen, spaces, Tools(), 1), spaces);
   Split("<|channel|><|message|>", text + "<|channel|>" + spaces + "<|message|>", Tools(), 64);
+  Split("<|channel|><|message|>", "<|channel|> to=functions.f <|message|>{" + spaces, Tools(), 1);
+  Split(kQwen, R"(<tool_call>{"name":"f","arguments":{)" + spaces + "\"", Tools(), 1);
 }
 
 }  // namespace

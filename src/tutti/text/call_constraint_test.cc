@@ -64,13 +64,15 @@ class CallConstraintTest : public ::testing::Test {
     return std::move(masks).value();
   }
 
-  std::unique_ptr<TokenConstraint> Make(std::string_view source, std::string begun = {}) {
+  std::unique_ptr<TokenConstraint> Make(std::string_view source, std::string begun = {},
+                                        AnswerPartsOptions options = {
+                                            .tools = {{"f", std::string(kArguments)}}}) {
     CallConstraintParts parts;
     parts.tokenizer = tokenizer_.get();
     parts.vocab_size = Size();
     parts.is_text = [end = Size() - 1](TokenId id) { return id != end; };
     parts.format = AnswerFormatOf(source);
-    parts.options.tools = {{"f", std::string(kArguments)}};
+    parts.options = std::move(options);
     parts.begun = std::move(begun);
     parts.masks = masks_;
     return ConstrainCalls(std::move(parts))->Clone();
@@ -190,6 +192,43 @@ TEST_F(CallConstraintTest, AnAnswerMayHaveBegun) {
   const auto copy = half->Clone();
   EXPECT_TRUE(IsSet(copy->Allowed(), 'f'));
   EXPECT_FALSE(IsSet(copy->Allowed(), 'g'));
+}
+
+// Each object between the marks is a call.
+TEST_F(CallConstraintTest, ObjectsBehindTheFirstObeyToo) {
+  Rng rng(13);
+  for (const std::string_view between : {"{", "\n{", ",{", "]; [ {"}) {
+    const auto constraint = Make("<tool_call><think>", "<tool_call>");
+    std::string text = "<tool_call>" + Walk(*constraint, rng);
+    for (const char c : between) {
+      EXPECT_TRUE(IsFree(*constraint)) << text;
+      Write(*constraint, std::string(1, c));
+      text += c;
+    }
+    ASSERT_FALSE(IsFree(*constraint)) << text;
+    text += Walk(*constraint, rng) + "</tool_call>";
+    Write(*constraint, "</tool_call>");
+    EXPECT_TRUE(IsFree(*constraint)) << text;
+    EXPECT_EQ(ArgumentsOf("<tool_call><think>", text).size(), 2u) << text;
+  }
+}
+
+// Time must not grow with the square of what is written where a call was to be: this would take
+// minutes then.
+TEST_F(CallConstraintTest, LongAnswersThatAreNoCalls) {
+  const std::string words(400000, 'x');
+  const std::string spaces(400000, ' ');
+  for (const auto& [source, begun] : std::vector<std::pair<std::string_view, std::string>>{
+           {"<|channel|><|message|>", "<|channel|>commentary to=functions.g<|message|>" + words},
+           {"<|channel|><|message|>", "<|channel|>commentary to=functions.g<|message|>{" + spaces},
+           {"[TOOL_CALLS][ARGS]", "[TOOL_CALLS][{\"name\": \"f\", \"x\": \"" + words},
+           {"[TOOL_CALLS][ARGS]", "[TOOL_CALLS]g[ARGS]{\"" + words},
+           {"[TOOL_CALLS][ARGS]", "[TOOL_CALLS]g[ARGS]{" + spaces},
+           {"<tool_call><think>", "<tool_call>" + words}}) {
+    AnswerPartsOptions options;
+    options.tools = {{"f", ""}, {"g", ""}};
+    EXPECT_TRUE(IsFree(*Make(source, begun, options))) << begun.substr(0, 100);
+  }
 }
 
 // A token that is more than the mark is obeyed as far as it goes.
