@@ -147,5 +147,46 @@ TEST(ToolConstraint, ArgumentsAreObjects) {
   }
 }
 
+// What is not called needs no grammar.
+TEST(ToolConstraint, OfANamedToolOnlyItsOwn) {
+  const auto host = HostOf(kMarked);
+  GenerationRequest request;
+  request.conversation.emplace();
+  request.tools = {{.name = "f", .parameters_json = R"({"not":{}})", .strict = true},
+                   {.name = "g", .parameters_json = {}, .strict = true}};
+  EXPECT_FALSE(Constrain(*host, request).ok());
+  request.tool_choice = ToolChoice::kNamed;
+  request.tool_name = "g";
+  const auto made = Constrain(*host, request);
+  EXPECT_TRUE(made.ok()) << made.status().message();
+}
+
+// Only what the vocabulary cannot write leaves answers free, and only where nothing was promised.
+TEST(ToolConstraint, OtherErrorsAreNotForgotten) {
+  const auto host = HostOf(kGeneral);
+  GenerationRequest request;
+  request.conversation.emplace();
+  for (int i = 0; i < 8000; ++i) request.tools.push_back({.name = fmt::format("tool_{:060}", i)});
+  const auto refused = Constrain(*host, request);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.status().code(), StatusCode::kUsage);
+
+  auto model = tutti::testing::MakeFakeModel(256, kGeneral);
+  VocabSpec vocab = tutti::testing::CharacterVocab();
+  vocab.tokens['{' - '!'] = "{{";
+  vocab.chat_template = kGeneral;
+  auto tokenizer = text::Tokenizer::Create(std::move(vocab));
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status().message();
+  model.hosted.tokenizer = std::move(tokenizer).value();
+  const auto other = ModelHost::Create("fake", std::move(model.hosted), {});
+  ASSERT_TRUE(other.ok()) << other.status().message();
+  request.tools.resize(1);
+  const auto free = Constrain(**other, request);
+  ASSERT_TRUE(free.ok()) << free.status().message();
+  EXPECT_EQ(*free, nullptr);
+  request.tools.front().strict = true;
+  EXPECT_FALSE(Constrain(**other, request).ok());
+}
+
 }  // namespace
 }  // namespace tutti::server

@@ -99,7 +99,8 @@ Result<std::shared_ptr<const TokenConstraint>> ConstrainTools(ModelHost& host,
     // Nothing was promised; the vocabulary cannot be held to a grammar.
     const bool strict = std::any_of(request.tools.begin(), request.tools.end(),
                                     [](const Tool& tool) { return tool.strict; });
-    if (!strict && !MustCall(request)) return free;
+    const bool unsupported = masks.status().code() == StatusCode::kUnsupported;
+    if (unsupported && !strict && !MustCall(request)) return free;
     return masks.status();
   }
   parts.masks = std::move(masks).value();
