@@ -310,7 +310,7 @@ TEST_F(ServiceTest, SamplingStartsFromTheModels) {
   EXPECT_EQ(Ask(&Service::Responses, own).at("temperature").to_number<float>(), 2);
 }
 
-// The model goes on where the prompt has begun its own form of a call, and one call is enough.
+// The model goes on where the prompt has begun its own form of a call, and a named one is enough.
 TEST_F(ServiceTest, CallsAreForcedInTheFormOfTheModel) {
   Start({}, 256, "{# <tool_call> #}{% for m in messages %}{{ m.content }}{% endfor %}");
   json::object body = Chat("Hello", 200);
@@ -320,7 +320,6 @@ TEST_F(ServiceTest, CallsAreForcedInTheFormOfTheModel) {
   body["tools"] = {{{"type", "function"}, {"function", {{"name", "f"}, {"parameters", schema}}}},
                    {{"type", "function"}, {"function", {{"name", "g"}, {"parameters", schema}}}}};
   body["tool_choice"] = {{"type", "function"}, {"function", {{"name", "g"}}}};
-  body["parallel_tool_calls"] = false;
   const json::object answer = Ask(&Service::ChatCompletions, body);
   EXPECT_EQ(answer.at("usage").at("prompt_tokens"), 5 + 11);  // Hello<tool_call>
   const json::object& choice = answer.at("choices").as_array().at(0).as_object();
