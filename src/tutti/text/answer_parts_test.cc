@@ -189,14 +189,16 @@ TEST(AnswerParts, OtherFamilies) {
 
 // Names and ids come as they are meant, whether the call is read at once or while it is written.
 TEST(AnswerParts, EscapesInNames) {
+  AnswerPartsOptions options;
+  options.tools = {{"mcp/read", ""}, {"get", ""}};
   for (const std::string_view format : {kQwen, std::string_view("<tool_call>")}) {
     Expect(format, R"(<tool_call>{"name":"mcp\/read","arguments":{"a":1}}</tool_call>)",
-           R"(mcp/read{"a":1})");
+           R"(mcp/read{"a":1})", options);
     Expect(format, R"(<tool_call>{"arguments":{"a":1},"name":"mcp\/read"}</tool_call>)",
-           R"(mcp/read{"a":1})");
+           R"(mcp/read{"a":1})", options);
   }
   Expect("[TOOL_CALLS]", R"([TOOL_CALLS][{"name":"g\u0065t","arguments":{},"id":"a\/b"}])",
-         "get{}#a/b");
+         "get{}#a/b", options);
 }
 
 TEST(AnswerParts, CallsInPython) {
@@ -223,8 +225,10 @@ TEST(AnswerParts, CallsInPython) {
                                       "<|tool_call_start|>[1(a=1)]<|tool_call_end|>"}) {
     Expect(kLfm, text, text);
   }
+  AnswerPartsOptions options;
+  options.tools = {{"mcp/a.b-c", ""}};
   Expect(kLfm, "<|tool_call_start|>[mcp/a.b-c(a_1=1, _b=2)]<|tool_call_end|>",
-         R"(mcp/a.b-c{"a_1":1,"_b":2})");
+         R"(mcp/a.b-c{"a_1":1,"_b":2})", options);
 }
 
 TEST(AnswerParts, CallsWithoutMarkersAreOfKnownToolsOnly) {
