@@ -165,7 +165,8 @@ class AttackTest(unittest.IsolatedAsyncioTestCase):
             live = await server.idle()
             self.assertEqual(live["pages"]["free"] + live["pages"]["idle"], live["pages"]["total"])
             # 256 KB each in the server, and what is read of the kernel's own buffers is no whole answer.
-            self.assertLess(server.memory_bytes() - before, 16 * (1 << 20))
+            if server.counts_memory:
+                self.assertLess(server.memory_bytes() - before, 16 * (1 << 20))
             for connection in unread:
                 self.assertNotIn(b"[DONE]", receive_all(connection))
                 connection.close()
@@ -182,6 +183,8 @@ class AttackTest(unittest.IsolatedAsyncioTestCase):
                     content = f'{head},"{field}":{tail}}}'.encode()
                     self.assertIn(status(ask(server, "POST", "/v1/completions", content=content)), (200, 400, 413))
             self.assertEqual((await once(server.address, 20))[0], alone)
+            if not server.counts_memory:
+                return
             for _ in range(600):  # it goes back within seconds
                 if (kept := server.memory_bytes() - before) < 4 << 20:
                     break
