@@ -219,12 +219,16 @@ class AttackTest(unittest.IsolatedAsyncioTestCase):
             alone, _ = await once(server.address, 10, model="m0")
             answers = await asyncio.gather(*(self.patient(server, name) for name in names * 3))
             self.assertEqual(set(answers), {alone})
-            connection = server.connection()
-            text = (await connection.request("GET", "/metrics"))[2].decode()
-            connection.close()
-            for name in names:  # what was counted of those that are not in memory any more, too
-                count = 30 if name != "m0" else 40
-                self.assertIn(f'tutti_generation_tokens_total{{model_name="{name}"}} {count}\n', text)
+            # What was counted of those that are not in memory any more, too; counted is behind the answer's last byte.
+            wanted = {f'tutti_generation_tokens_total{{model_name="{name}"}} {30 if name != "m0" else 40}' for name in names}
+            for _ in range(600):
+                connection = server.connection()
+                text = (await connection.request("GET", "/metrics"))[2].decode()
+                connection.close()
+                if wanted <= set(text.splitlines()):
+                    break
+                await asyncio.sleep(0.02)
+            self.assertEqual(wanted - set(text.splitlines()), set())
             self.assertGreaterEqual(text.count("tutti_steps_total{"), len(names))
             server.signal()
             self.assertEqual(server.wait(), 0, server.log)
