@@ -74,7 +74,10 @@ void CompareWithBeast(std::string_view input, const RequestHead& head) {
   TUTTI_CHECK(parser.is_done() && used == whole.size(), "Beast sees another end");
   const auto& message = parser.get();
   TUTTI_CHECK(message.method_string() == head.request.method, "another method");
-  TUTTI_CHECK(message.keep_alive() == head.keep_alive || head.http_1_0, "another connection");
+  // Of several Connection fields, which are one list (RFC 9110, 5.3), Beast reads the first.
+  if (!head.http_1_0 && message.count(http::field::connection) <= 1) {
+    TUTTI_CHECK(message.keep_alive() == head.keep_alive, "another connection");
+  }
   TUTTI_CHECK(message.body() == body, "another body");
 }
 
