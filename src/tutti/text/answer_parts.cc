@@ -32,12 +32,9 @@ bool EndsInString(std::string_view body) {
   const std::string_view trimmed =
       body.substr(std::min(body.find_first_not_of(" \t\r\n,;["), body.size()));
   if (!trimmed.starts_with('{')) return false;
-  bool quoted = false;
-  for (size_t i = 0; i < trimmed.size(); ++i) {
-    if (trimmed[i] == '"') quoted = !quoted;
-    if (trimmed[i] == '\\' && quoted) ++i;
-  }
-  return quoted;
+  QuoteScan quotes;
+  for (const char c : trimmed) quotes.Take(c);
+  return quotes.inside();
 }
 
 class MarkedParts final : public AnswerParts {
@@ -336,8 +333,7 @@ class MarkedParts final : public AnswerParts {
     const size_t next = rest.find_first_not_of(kSpaces, gap_);
     gap_ = rest.size();
     if (next == std::string_view::npos && !last) return false;
-    if (next == std::string_view::npos || (rest[next] != '"' && rest[next] != '}') ||
-        !types_.Has(scan_->call().name)) {
+    if (next == std::string_view::npos || (rest[next] != '"' && rest[next] != '}')) {
       event_.reset();
       gap_ = 0;
       scan_->GiveUp();

@@ -37,15 +37,13 @@ std::optional<std::string_view> TakeUntil(std::string_view& rest, std::string_vi
 std::optional<std::string_view> TakeJsonObject(std::string_view& rest) {
   if (!rest.starts_with('{')) return std::nullopt;
   int64_t depth = 0;
-  bool quoted = false;
+  QuoteScan quotes;
   for (size_t i = 0; i < rest.size(); ++i) {
     const char c = rest[i];
-    if (quoted) {
-      if (c == '\\') ++i;
-      if (c == '"') quoted = false;
-    } else if (c == '"') {
-      quoted = true;
-    } else if (c == '{') {
+    const bool inside = quotes.inside();
+    quotes.Take(c);
+    if (inside) continue;
+    if (c == '{') {
       ++depth;
     } else if (c == '}' && --depth == 0) {
       const std::string_view found = rest.substr(0, i + 1);
@@ -255,15 +253,6 @@ bool ParseJsonCalls(std::string_view body, const ToolTypes&, std::vector<ToolCal
     rest = Trimmed(rest);
   }
   return calls.size() > before;
-}
-
-bool ParseKnownJsonCalls(std::string_view body, const ToolTypes& types,
-                         std::vector<ToolCall>& calls) {
-  if (!ParseJsonCalls(body, types, calls)) return false;
-  for (const ToolCall& call : calls) {
-    if (!types.Has(call.name)) return false;
-  }
-  return true;
 }
 
 bool ParseTaggedCall(std::string_view body, const ToolTypes& types, std::vector<ToolCall>& calls) {

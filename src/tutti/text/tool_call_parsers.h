@@ -9,9 +9,6 @@ namespace tutti::text {
 
 // Objects with a name and arguments, one, several or a list of them; {"NAME": {...}} too.
 bool ParseJsonCalls(std::string_view body, const ToolTypes& types, std::vector<ToolCall>& calls);
-// As ParseJsonCalls, of known tools only.
-bool ParseKnownJsonCalls(std::string_view body, const ToolTypes& types,
-                         std::vector<ToolCall>& calls);
 // What stands in <tool_call>: JSON, <function=NAME><parameter=KEY>VALUE..., or
 // NAME<arg_key>KEY</arg_key><arg_value>VALUE</arg_value>...
 bool ParseTaggedCall(std::string_view body, const ToolTypes& types, std::vector<ToolCall>& calls);
@@ -49,5 +46,26 @@ bool IsToolName(std::string_view name);
 bool SetArguments(std::string_view json, ToolCall& call);
 
 std::string_view Trimmed(std::string_view text);
+
+// Tells which bytes of a JSON text stand inside of its strings.
+class QuoteScan {
+ public:
+  void Take(char c) {
+    if (!inside_) {
+      inside_ = c == '"';
+    } else if (escaped_) {
+      escaped_ = false;
+    } else {
+      escaped_ = c == '\\';
+      inside_ = c != '"';
+    }
+  }
+  // Whether the next byte does, or is the quote that ends one.
+  bool inside() const { return inside_; }
+
+ private:
+  bool inside_ = false;
+  bool escaped_ = false;
+};
 
 }  // namespace tutti::text

@@ -4,8 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "tutti/text/tool_call_parsers.h"
-
 namespace tutti::text {
 namespace {
 
@@ -19,7 +17,7 @@ bool IsSpace(char c) { return kSpaces.find(c) != std::string_view::npos; }
 size_t ArgumentsScan::Take(std::string_view text, std::string_view close, std::string& out) {
   for (size_t i = 0; i < text.size(); ++i) {
     if (ended_) return i;
-    if (!quoted_ && !close.empty() && text[i] == close.front()) {
+    if (!quotes_.inside() && !close.empty() && text[i] == close.front()) {
       const std::string_view rest = text.substr(i);
       if (rest.starts_with(close) || close.starts_with(rest)) return i;
     }
@@ -29,19 +27,13 @@ size_t ArgumentsScan::Take(std::string_view text, std::string_view close, std::s
 }
 
 void ArgumentsScan::Byte(char c, std::string& out) {
-  if (quoted_) {
-    if (static_cast<unsigned char>(c) < 0x20) {
+  const bool inside = quotes_.inside();
+  quotes_.Take(c);
+  if (inside) {
+    if (static_cast<unsigned char>(c) >= 0x20) {
+      out += c;
+    } else {
       out += c == '\n' ? std::string("\\n") : fmt::format("\\u{:04x}", static_cast<int>(c));
-      escaped_ = false;
-      return;
-    }
-    out += c;
-    if (escaped_) {
-      escaped_ = false;
-    } else if (c == '\\') {
-      escaped_ = true;
-    } else if (c == '"') {
-      quoted_ = false;
     }
     return;
   }
@@ -56,7 +48,6 @@ void ArgumentsScan::Byte(char c, std::string& out) {
   space_ = false;
   last_ = c;
   out += c;
-  if (c == '"') quoted_ = true;
   if (c == '{' || c == '[') ++depth_;
   if ((c == '}' || c == ']') && --depth_ == 0) ended_ = true;
 }
@@ -89,22 +80,19 @@ CallScan::Event CallScan::HeadByte(std::string_view text) {
     return Event::kNone;
   }
   call_ = {};
-  if (syntax_->head(text.substr(0, seen_ - 1), call_)) return Event::kBegin;
+  if (syntax_->head(text.substr(0, seen_ - 1), call_) && types_->Has(call_.name)) {
+    return Event::kBegin;
+  }
   GiveUp();
   return Event::kNone;
 }
 
 CallScan::Event CallScan::JsonByte(std::string_view text) {
   const char c = text[seen_ - 1];
-  if (quoted_) {
-    if (escaped_) {
-      escaped_ = false;
-    } else if (c == '\\') {
-      escaped_ = true;
-    } else if (c == '"') {
-      quoted_ = false;
-      if (depth_ == 1) Text(text.substr(text_at_, seen_ - 1 - text_at_));
-    }
+  const bool inside = quotes_.inside();
+  quotes_.Take(c);
+  if (inside) {
+    if (!quotes_.inside() && depth_ == 1) Text(text.substr(text_at_, seen_ - 1 - text_at_));
     return Event::kNone;
   }
   if (IsSpace(c)) return Event::kNone;
@@ -122,7 +110,6 @@ CallScan::Event CallScan::JsonByte(std::string_view text) {
     }
     return Event::kNone;
   }
-  if (c == '"') quoted_ = true;
   if (c == '{' || c == '[') ++depth_;
   if (c == '}' || c == ']') --depth_;
   return Event::kNone;
@@ -132,7 +119,6 @@ CallScan::Event CallScan::JsonByte(std::string_view text) {
 CallScan::Event CallScan::MemberByte(std::string_view text) {
   switch (text[seen_ - 1]) {
     case '"':
-      quoted_ = true;
       text_at_ = seen_;
       break;
     case ':':
@@ -174,17 +160,12 @@ bool CallScan::BeginsArguments() {
   if (!in_value_ || is_given_) return false;
   if (key_ == "arguments" || key_ == "parameters") {
     const auto is_plain = [](const std::string& raw) { return raw.find('\\') == raw.npos; };
-    return MayBeCalled(call_.name) && is_plain(call_.name) && is_plain(call_.id);
+    return is_plain(call_.name) && is_plain(call_.id) && types_->Has(call_.name);
   }
   // {"NAME": {...}}
   if (members_ > 0 || key_ == "function" || !types_->Has(key_)) return false;
   call_.name = key_;
   return true;
-}
-
-bool CallScan::MayBeCalled(std::string_view name) const {
-  if (syntax_->parse == ParseKnownJsonCalls) return types_->Has(name);
-  return IsToolName(name);
 }
 
 }  // namespace tutti::text

@@ -1,8 +1,8 @@
 // Tells as early as it is certain that what a model writes is a call, so that its arguments can be
 // given out while they are written. Only for sources in text/.
 //
-// Certain is: the name is known and its arguments begin as a JSON object does. What these two do
-// not recognise is left to the parser of the form (tool_calls.h), which sees the whole.
+// Certain is: the name is that of a tool and its arguments begin as a JSON object does. What these
+// do not recognise is left to the parser of the form (tool_calls.h), which sees the whole.
 //
 // Both go byte by byte: how the text was cut makes no difference. Linear time.
 #pragma once
@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "tutti/text/tool_call_parsers.h"
 #include "tutti/text/tool_calls.h"
 
 namespace tutti::text {
@@ -28,8 +29,7 @@ class ArgumentsScan {
   void Byte(char c, std::string& out);
 
   int64_t depth_ = 0;
-  bool quoted_ = false;
-  bool escaped_ = false;
+  QuoteScan quotes_;
   bool ended_ = false;
   bool space_ = false;  // outside of strings, not given out yet
   char last_ = 0;
@@ -70,7 +70,6 @@ class CallScan {
   Event MemberByte(std::string_view text);
   void Text(std::string_view raw);
   bool BeginsArguments();
-  bool MayBeCalled(std::string_view name) const;
 
   const CallSyntax* syntax_;
   const ToolTypes* types_;
@@ -80,8 +79,7 @@ class CallScan {
 
   // Of objects one after the other, or in a list.
   int64_t depth_ = 0;
-  bool quoted_ = false;
-  bool escaped_ = false;
+  QuoteScan quotes_;
   bool in_value_ = false;  // of a member of the object itself
   bool is_given_ = false;  // the object is a call that was given out
   int64_t members_ = 0;

@@ -84,10 +84,10 @@ constexpr auto kSyntaxes = std::to_array<CallSyntax>({
      .parse = ParseFunctionTag,
      .head = ReadFunctionHead,
      .announced_by = "<function=example_function_name>"},
-    {.open = "<|python_tag|>", .close = "", .parse = ParseKnownJsonCalls, .json = true},
+    {.open = "<|python_tag|>", .close = "", .parse = ParseJsonCalls, .json = true},
     {.open = "{",
      .close = "",
-     .parse = ParseKnownJsonCalls,
+     .parse = ParseJsonCalls,
      .json = true,
      .announced_by = "\"parameters\": dictionary of argument name",
      .bare = true},
@@ -100,7 +100,7 @@ bool IsHarmony(std::string_view template_source) {
 }
 
 constexpr CallSyntax kBare = {
-    .open = "{", .close = "", .parse = ParseKnownJsonCalls, .json = true, .bare = true};
+    .open = "{", .close = "", .parse = ParseJsonCalls, .json = true, .bare = true};
 
 // The types that a schema of a value allows, as far as they are said.
 void CollectTypes(const json::value& schema, std::set<std::string>& types, int depth) {
