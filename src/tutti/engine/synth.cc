@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "tutti/base/hash.h"
 #include "tutti/base/rng.h"
 #include "tutti/engine/gguf_export.h"
 #include "tutti/engine/synth_shapes.h"
@@ -60,12 +61,6 @@ Result<VocabSpec> SyntheticVocab(int32_t size) {
   return vocab;
 }
 
-uint64_t HashOf(std::string_view text) {  // FNV-1a
-  uint64_t hash = 0xcbf29ce484222325ull;
-  for (const char c : text) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3ull;
-  return hash;
-}
-
 int64_t RowBytes(DType dtype, int64_t cols) {
   const DTypeInfo& info = InfoOf(dtype);
   return cols / info.block_size * info.block_bytes;
@@ -115,7 +110,7 @@ class Progress {
 
 Status Produce(const Plan& plan, uint64_t seed, Progress& progress,
                const format::GgufWriter::Append& append) {
-  Rng rng(seed ^ HashOf(plan.tensor.name));
+  Rng rng(seed ^ Fnv1a(plan.tensor.name));
   std::vector<std::byte> piece(
       static_cast<size_t>(std::min(plan.rows, kPieceRows) * plan.row_bytes));
   for (int64_t row = 0; row < plan.rows; row += kPieceRows) {

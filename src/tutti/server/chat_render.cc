@@ -6,6 +6,7 @@
 #include <cctype>
 #include <cstdint>
 
+#include "tutti/base/hash.h"
 #include "tutti/base/json.h"
 #include "tutti/base/json_text.h"
 
@@ -51,8 +52,7 @@ void Shorten(json::value* value) {
   json::string& id = value->get_string();
   const auto plain = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
   if (id.size() == kLength && std::all_of(id.begin(), id.end(), plain)) return;
-  uint64_t hash = 14695981039346656037U;  // FNV-1a
-  for (const char c : id) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
+  uint64_t hash = Fnv1a(View(id));
   id.clear();
   for (size_t i = 0; i < kLength; ++i, hash /= 36) {
     id += "0123456789abcdefghijklmnopqrstuvwxyz"[hash % 36];

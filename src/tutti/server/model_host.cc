@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "tutti/base/hash.h"
 #include "tutti/server/chat_render.h"
 
 namespace tutti::server {
@@ -15,14 +16,11 @@ constexpr std::string_view kPlainTemplate =
     "{% for message in messages %}{% if message.content is string %}{{ message.content }}"
     "{% endif %}{% if not loop.last %}\n{% endif %}{% endfor %}";
 
-// FNV-1a over keys and values.
+// Over keys and values.
 class MetadataHash {
  public:
   void Add(std::string_view text) {
-    for (const char c : text) {
-      value_ = (value_ ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-    }
-    value_ = (value_ ^ 0xff) * 0x100000001b3;  // no byte of UTF-8: where one ends
+    value_ = Fnv1a("\xff", Fnv1a(text, value_));  // no byte of UTF-8: where one ends
   }
   template <typename T>
   requires std::is_arithmetic_v<T>
@@ -34,7 +32,7 @@ class MetadataHash {
   uint64_t value() const { return value_; }
 
  private:
-  uint64_t value_ = 0xcbf29ce484222325;
+  uint64_t value_ = kFnv1aStart;
 };
 
 uint64_t HashOf(const Metadata& metadata) {
