@@ -142,8 +142,8 @@ bool Loop::Step() {
   if (now_s_ >= write_behind_s_ + kBusyPauseSeconds) {
     engine_.WriteBehind(kWriteBehindBytes);
     write_behind_s_ = now_s_;
+    UpdateStatistics();
   }
-  UpdateStatistics();
   return true;
 }
 
@@ -368,11 +368,15 @@ void Loop::EndAll(ActiveRequest& request, FinishReason reason, const Status& err
 
 void Loop::Publish() {
   for (auto& [id, request] : requests_) {
-    if (!request.changed) continue;
-    request.changed = false;
-    if (request.open_choices > 0 && !request.state->HasRoom(request.events.size())) {
+    if (!request.changed || request.open_choices == 0) continue;
+    if (!request.state->HasRoom(request.events.size())) {
       EndAll(request, FinishReason::kSlowReader);
     }
+  }
+  UpdateStatistics();  // who has its answer finds it counted
+  for (auto& [id, request] : requests_) {
+    if (!request.changed) continue;
+    request.changed = false;
     request.state->Push(request.events, request.usage, request.times);
   }
   std::erase_if(requests_, [](const auto& entry) { return entry.second.open_choices == 0; });

@@ -128,6 +128,17 @@ TEST_F(SchedulerTest, AnswersWithTheEnginesTokens) {
   EXPECT_GT(statistics.tokens_per_s, 0);
 }
 
+TEST_F(SchedulerTest, WhoHasItsAnswerFindsItCounted) {
+  Statistics seen;
+  const auto stream =
+      scheduler_->Submit(Greedy(Text(5), 1), [&] { seen = scheduler_->statistics(); });
+  ASSERT_TRUE(stream.ok());
+  Finish();
+  EXPECT_EQ(seen.finished[static_cast<size_t>(FinishReason::kMaxTokens)], 1);
+  EXPECT_EQ(seen.usage.generated_tokens, 1);
+  EXPECT_EQ(seen.steps, 1);
+}
+
 TEST_F(SchedulerTest, EndsWhereAnAnswerEnds) {
   const TokenIds expected = engine_->Continue(Text(9), 20);
   Start({.end_of_generation = {expected[5]}});

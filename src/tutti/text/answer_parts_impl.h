@@ -1,5 +1,6 @@
 // The two ways in which answers are marked. Only for sources in text/.
 #pragma once
+#include <array>
 #include <memory>
 #include <span>
 #include <string>
@@ -11,6 +12,12 @@
 namespace tutti::text {
 
 std::unique_ptr<AnswerParts> MakeHarmonyParts(AnswerPartsOptions options);
+std::unique_ptr<AnswerParts> MakeMarkedParts(const AnswerFormat& format,
+                                             AnswerPartsOptions options);
+
+// Around final answers; they say nothing.
+inline constexpr auto kSilentMarkers = std::to_array<std::string_view>(
+    {"<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|START_TEXT|>", "<|END_TEXT|>"});
 
 // The bytes at the end of `text` that one of the markers may begin with: as many as the next text
 // has to be looked at together with.
