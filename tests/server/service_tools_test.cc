@@ -1,0 +1,154 @@
+// Answers that must have a form: tool calls, schemas, JSON mode.
+#include <gmock/gmock.h>
+
+#include "tests/server/service_fixture.h"
+
+namespace tutti::server {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST_F(ServiceTest, AnswersObeyJsonMode) {
+  json::object body = Chat("Hello", 200);
+  body["response_format"] = {{"type", "json_object"}};
+  body["temperature"] = 1;
+  body["ignore_eos"] = false;
+  for (int seed = 0; seed < 5; ++seed) {
+    body["seed"] = seed;
+    const json::object answer = Ask(&Service::ChatCompletions, body);
+    if (answer.at("choices").as_array().at(0).at("finish_reason") != "stop") continue;
+    EXPECT_TRUE(json::parse(Content(answer)).is_object()) << Content(answer);
+  }
+}
+
+TEST_F(ServiceTest, RequiredToolsAreCalledAsTheirSchemaSays) {
+  json::object body = Chat("Hello", 200);
+  body["ignore_eos"] = false;
+  const json::value schema =
+      json::parse(R"({"type":"object","properties":{"n":{"enum":[1,2]}},"required":["n"],)"
+                  R"("additionalProperties":false})");
+  body["tools"] = {{{"type", "function"}, {"function", {{"name", "f"}, {"parameters", schema}}}}};
+  body["tool_choice"] = "required";
+  const json::object whole = Ask(&Service::ChatCompletions, body);
+  const json::object& choice = whole.at("choices").as_array().at(0).as_object();
+  EXPECT_EQ(choice.at("finish_reason"), "tool_calls");
+  const json::object& call = choice.at("message").at("tool_calls").as_array().at(0).as_object();
+  EXPECT_EQ(call.at("function").at("name"), "f");
+  const json::value arguments =
+      json::parse(json::value_to<std::string>(call.at("function").at("arguments")));
+  EXPECT_TRUE(arguments.at("n") == 1 || arguments.at("n") == 2) << arguments;
+
+  // As a stream: the arguments in pieces, which joined are the same.
+  body["stream"] = true;
+  const std::string stream = Send(&Service::ChatCompletions, body)->Wait().body;
+  std::string joined;
+  int pieces = 0;
+  for (size_t at = 0; (at = stream.find("data: {", at)) != std::string::npos; ++at) {
+    const json::value event = json::parse(stream.substr(at + 6, stream.find('\n', at) - at - 6));
+    const json::object& delta = event.at("choices").at(0).at("delta").as_object();
+    if (!delta.contains("tool_calls")) continue;
+    const json::value& piece = delta.at("tool_calls").at(0);
+    EXPECT_EQ(piece.at("index"), 0);
+    joined += json::value_to<std::string>(piece.at("function").at("arguments"));
+    ++pieces;
+  }
+  EXPECT_EQ(joined, call.at("function").at("arguments").as_string());
+  EXPECT_GT(pieces, 3) << stream;
+  body["stream"] = false;
+
+  body["tools"] = {
+      {{"type", "function"},
+       {"function",
+        {{"name", "f"}, {"parameters", {{"type", "object"}, {"not", json::object()}}}}}}};
+  const json::object refused = Ask(&Service::ChatCompletions, body, 400);
+  EXPECT_EQ(refused.at("error").at("param"), "tools");
+}
+
+// The model goes on where the prompt has begun its own form of a call, and a named one is enough.
+TEST_F(ServiceTest, CallsAreForcedInTheFormOfTheModel) {
+  Start({}, 256, "{# <tool_call> #}{% for m in messages %}{{ m.content }}{% endfor %}");
+  json::object body = Chat("Hello", 200);
+  const json::value schema =
+      json::parse(R"({"type":"object","properties":{"n":{"enum":[1,2]}},"required":["n"],)"
+                  R"("additionalProperties":false})");
+  body["tools"] = {{{"type", "function"}, {"function", {{"name", "f"}, {"parameters", schema}}}},
+                   {{"type", "function"}, {"function", {{"name", "g"}, {"parameters", schema}}}}};
+  body["tool_choice"] = {{"type", "function"}, {"function", {{"name", "g"}}}};
+  const json::object answer = Ask(&Service::ChatCompletions, body);
+  EXPECT_EQ(answer.at("usage").at("prompt_tokens"), 5 + 11);  // Hello<tool_call>
+  const json::object& choice = answer.at("choices").as_array().at(0).as_object();
+  EXPECT_EQ(choice.at("finish_reason"), "tool_calls");
+  EXPECT_TRUE(choice.at("message").at("content").is_null());
+  const json::array& calls = choice.at("message").at("tool_calls").as_array();
+  ASSERT_EQ(calls.size(), 1u);
+  EXPECT_EQ(calls[0].at("function").at("name"), "g");
+  const std::string arguments(calls[0].at("function").at("arguments").as_string());
+  EXPECT_TRUE(arguments == R"({"n":1})" || arguments == R"({"n":2})") << arguments;
+
+  // Free to call or not: the text is what it is without tools.
+  body["tool_choice"] = "auto";
+  body["max_tokens"] = 20;
+  const std::string text = Content(Ask(&Service::ChatCompletions, body));
+  body.erase("tools");
+  EXPECT_EQ(Content(Ask(&Service::ChatCompletions, body)), text);
+}
+
+// All APIs say so, and the prompt's mark is nobody's text.
+TEST_F(ServiceTest, ForcedCallsThatAreCutOff) {
+  Start({}, 256, "{# <tool_call> #}{% for m in messages %}{{ m.content }}{% endfor %}");
+  const json::value schema =
+      json::parse(R"({"type":"object","properties":{"n":{"enum":["abcdefgh"]}},"required":["n"],)"
+                  R"("additionalProperties":false})");
+  const json::object function{{"name", "g"}, {"parameters", schema}};
+  json::object chat = Chat("Hello", 1);
+  chat["tools"] = {{{"type", "function"}, {"function", function}}};
+  chat["tool_choice"] = "required";
+  json::object message = Chat("Hello", 1);
+  message["tools"] = {{{"name", "g"}, {"input_schema", schema}}};
+  message["tool_choice"] = {{"type", "any"}};
+  json::object input{{"model", "fake"}, {"input", "Hello"}, {"temperature", 0}};
+  input["tools"] = {{{"type", "function"}, {"name", "g"}, {"parameters", schema}}};
+  input["tool_choice"] = "required";
+  bool is_text = false;
+  bool is_call = false;
+  for (int tokens = 1; tokens <= 32; ++tokens) {
+    SCOPED_TRACE(tokens);
+    chat["max_tokens"] = message["max_tokens"] = input["max_output_tokens"] = tokens;
+    const json::object answer = Ask(&Service::ChatCompletions, chat);
+    const json::object& choice = answer.at("choices").as_array().at(0).as_object();
+    EXPECT_EQ(choice.at("finish_reason"), "length");
+    EXPECT_THAT(json::serialize(choice), Not(HasSubstr("<tool_call>")));
+    is_text |= choice.at("message").at("content").is_string();
+    const json::object said = Ask(&Service::Messages, message);
+    EXPECT_EQ(said.at("stop_reason"), "max_tokens");
+    EXPECT_THAT(json::serialize(said), Not(HasSubstr("<tool_call>")));
+    const json::object response = Ask(&Service::Responses, input);
+    EXPECT_EQ(response.at("status"), "incomplete");
+    for (const json::value& item : response.at("output").as_array()) {
+      EXPECT_EQ(item.at("status"), "incomplete") << item;
+      is_call |= item.at("type") == "function_call";
+    }
+  }
+  EXPECT_TRUE(is_text);
+  EXPECT_TRUE(is_call);
+}
+
+TEST_F(ServiceTest, AnswersObeyASchema) {
+  json::object body = Chat("Hello", 200);
+  body["ignore_eos"] = false;
+  body["response_format"] = {
+      {"type", "json_schema"},
+      {"json_schema",
+       {{"name", "answer"},
+        {"strict", true},
+        {"schema", json::parse(R"({"type":"array","items":{"enum":["a","b"]},)"
+                               R"("minItems":2,"maxItems":3})")}}}};
+  const json::array answer = json::parse(Content(Ask(&Service::ChatCompletions, body))).as_array();
+  EXPECT_GE(answer.size(), 2u);
+  EXPECT_LE(answer.size(), 3u);
+  for (const json::value& item : answer) EXPECT_TRUE(item == "a" || item == "b") << item;
+}
+
+}  // namespace
+}  // namespace tutti::server
