@@ -106,15 +106,18 @@ TEST_F(ServiceTest, ForcedCallsThatAreCutOff) {
   chat["tool_choice"] = "required";
   json::object message = Chat("Hello", 1);
   message["tools"] = {{{"name", "g"}, {"input_schema", schema}}};
-  message["tool_choice"] = {{"type", "any"}};
   json::object input{{"model", "fake"}, {"input", "Hello"}, {"temperature", 0}};
   input["tools"] = {{{"type", "function"}, {"name", "g"}, {"parameters", schema}}};
   input["tool_choice"] = "required";
   bool is_text = false;
   bool is_call = false;
-  for (int tokens = 1; tokens <= 32; ++tokens) {
-    SCOPED_TRACE(tokens);
+  for (int i = 0; i < 64; ++i) {
+    const int tokens = i / 2 + 1;
+    const bool parallel = i % 2 == 0;
+    SCOPED_TRACE(i);
     chat["max_tokens"] = message["max_tokens"] = input["max_output_tokens"] = tokens;
+    chat["parallel_tool_calls"] = input["parallel_tool_calls"] = parallel;
+    message["tool_choice"] = {{"type", "any"}, {"disable_parallel_tool_use", !parallel}};
     const json::object answer = Ask(&Service::ChatCompletions, chat);
     const json::object& choice = answer.at("choices").as_array().at(0).as_object();
     EXPECT_EQ(choice.at("finish_reason"), "length");

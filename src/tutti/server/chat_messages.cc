@@ -58,7 +58,7 @@ void AppendText(std::optional<std::string>& content, std::string_view text) {
 
 std::string MessagesJson(std::vector<ChatMessage> messages) {
   for (ChatMessage& message : messages) {
-    if (!message.content && message.calls.empty()) message.content.emplace();
+    if (!message.content) message.content.emplace();
   }
   MergeLeadingSystem(messages);
   NameToolAnswers(messages);
@@ -66,11 +66,7 @@ std::string MessagesJson(std::vector<ChatMessage> messages) {
   writer.List();
   for (const ChatMessage& message : messages) {
     writer.Object().Text("role", message.role);
-    if (message.content) {
-      writer.Text("content", *message.content);
-    } else {
-      writer.Null("content");
-    }
+    writer.Text("content", *message.content);
     if (!message.reasoning.empty()) writer.Text("reasoning_content", message.reasoning);
     if (!message.name.empty()) writer.Text("name", message.name);
     if (!message.tool_call_id.empty()) writer.Text("tool_call_id", message.tool_call_id);

@@ -20,7 +20,7 @@ struct MessageToolCall {
 
 struct ChatMessage {
   std::string role;  // "system", "user", "assistant", "tool"
-  // Absent only for an assistant that called tools and said nothing.
+  // Absent: nothing was said. Templates get "": many fail at null or print it.
   std::optional<std::string> content;
   std::string reasoning = {};  // of an assistant
   std::string name = {};

@@ -99,9 +99,9 @@ std::vector<AnswerEvent> ChoiceText::Finish(FinishReason reason) {
     rest += stop_.Finish();
     Take(std::move(rest), events);
   }
-  if (options_.parts && !called_) Add(options_.parts->Finish(), events);
   AnswerEvent end{.kind = AnswerEventKind::kFinished, .choice = options_.choice};
-  end.reason = stopped() ? FinishReason::kStop : reason;
+  end.reason = stopped() ? FinishReason::kStop : reason;  // a call that ends only now was cut off
+  if (options_.parts && !called_) Add(options_.parts->Finish(), events);
   end.stop = stop_.matched();
   end.logprobs = std::exchange(pending_, {});
   events.push_back(std::move(end));

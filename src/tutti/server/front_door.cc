@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "tutti/base/printable.h"
-#include "tutti/server/openai_error.h"
+#include "tutti/server/error_response.h"
 
 namespace tutti::server {
 namespace {
@@ -20,26 +20,6 @@ int64_t UnixSeconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
-}
-
-// Anthropic's API is all of /v1/messages.
-bool IsAnthropic(std::string_view path) {
-  return path == "/v1/messages" || path.starts_with("/v1/messages/");
-}
-
-HttpResponse ErrorResponse(const ApiError& error, const Route* route) {
-  HttpResponse response;
-  response.status = error.status;
-  response.headers.push_back({"content-type", "application/json"});
-  if (error.status == 401) response.headers.push_back({"www-authenticate", "Bearer"});
-  if (error.retry_after_s > 0) {
-    for (Header& header : RetryHeaders(error.retry_after_s)) {
-      response.headers.push_back(std::move(header));
-    }
-  }
-  response.body = route != nullptr && route->error_body != nullptr ? route->error_body(error)
-                                                                   : OpenaiErrorBody(error);
-  return response;
 }
 
 void Append(std::vector<Header> more, std::vector<Header>* headers) {
@@ -73,8 +53,10 @@ ApiError NoRoute(const HttpRequest& request, const RouteMatch& match) {
 
 Admission FrontDoor::Admit(HttpRequest& request) const {
   Admission admission{.headers = origins_.ResponseHeaders(request)};
+  // Anthropic's clients look for the id under this name.
+  if (IsAnthropicPath(request.path)) admission.headers.push_back({"request-id", request.id});
   if (const auto error = origins_.Check(request)) {
-    admission.answer = ErrorResponse(*error, nullptr);
+    admission.answer = ErrorResponse(*error, request);
     return admission;
   }
   RouteMatch match = router_.Match(request.method, request.path);
@@ -82,17 +64,16 @@ Admission FrontDoor::Admit(HttpRequest& request) const {
     if (request.method == "OPTIONS" && !match.allowed.empty()) {
       admission.answer = HttpResponse{204, origins_.PreflightHeaders(request), {}};
     } else {
-      admission.answer = ErrorResponse(NoRoute(request, match), nullptr);
+      admission.answer = ErrorResponse(NoRoute(request, match), request);
     }
     if (!match.allowed.empty()) admission.headers.push_back({"allow", Joined(match.allowed)});
     return admission;
   }
-  if (IsAnthropic(request.path)) admission.headers.push_back({"request-id", request.id});
   request.route = match.route;
   request.parameters = std::move(match.parameters);
   admission.body_limit_bytes = match.route->body_limit_bytes;
   if (const auto error = CheckCaller(request, &admission.headers)) {
-    admission.answer = ErrorResponse(*error, match.route);
+    admission.answer = ErrorResponse(*error, request);
   }
   return admission;
 }
@@ -107,8 +88,8 @@ std::optional<ApiError> FrontDoor::CheckCaller(HttpRequest& request,
   KeyLimits& limits = *request.caller.limits;
   const double now_s = SteadySeconds();
   RateDecision decision = limits.Admit(now_s);
-  Append(IsAnthropic(request.path) ? limits.AnthropicHeaders(now_s, UnixSeconds())
-                                   : limits.OpenaiHeaders(now_s),
+  Append(IsAnthropicPath(request.path) ? limits.AnthropicHeaders(now_s, UnixSeconds())
+                                       : limits.OpenaiHeaders(now_s),
          headers);
   if (decision.admitted) {
     request.caller.permit = std::move(decision.permit);

@@ -8,8 +8,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::string AnthropicLike(const ApiError& error) { return "anthropic: " + error.type; }
-
 class FrontDoorTest : public ::testing::Test {
  protected:
   FrontDoorTest() {
@@ -19,7 +17,6 @@ class FrontDoorTest : public ::testing::Test {
       route.pattern = pattern;
       route.scope = scope;
       route.body_limit_bytes = 77;
-      if (route.pattern == "/v1/messages") route.error_body = AnthropicLike;
       router_.Add(std::move(route));
     };
     add("GET", "/health", Scope::kPublic);
@@ -94,10 +91,23 @@ TEST_F(FrontDoorTest, AnswersInTheShapeOfTheApi) {
   messages.id = "req_1";
   const Admission refused = door.Admit(messages);
   EXPECT_EQ(HeaderOf(refused, "request-id"), "req_1");
-  EXPECT_EQ(refused.answer->body, "anthropic: authentication_error");
+  EXPECT_THAT(refused.answer->body, HasSubstr("\"type\":\"authentication_error\""));
+  EXPECT_THAT(refused.answer->body, HasSubstr("\"request_id\":\"req_1\""));
   EXPECT_EQ(HeaderOf(refused, "www-authenticate"), "Bearer");
   HttpRequest chat = Request("POST", "/v1/chat/completions");
   EXPECT_THAT(door.Admit(chat).answer->body, HasSubstr("\"code\":\"invalid_api_key\""));
+
+  // Also where there is no route.
+  for (const auto& [method, path, type] :
+       {std::tuple{"POST", "/v1/messages/batches", "not_found_error"},
+        std::tuple{"GET", "/v1/messages", "invalid_request_error"}}) {
+    HttpRequest request = Request(method, path);
+    request.id = "req_2";
+    const Admission admission = door.Admit(request);
+    EXPECT_EQ(HeaderOf(admission, "request-id"), "req_2");
+    EXPECT_THAT(admission.answer->body,
+                HasSubstr(std::string("{\"type\":\"error\",\"error\":{\"type\":\"") + type));
+  }
 }
 
 TEST_F(FrontDoorTest, KnowsPathsAndMethods) {

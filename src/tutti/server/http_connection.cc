@@ -7,6 +7,7 @@
 #include <exception>
 #include <utility>
 
+#include "tutti/server/error_response.h"
 #include "tutti/server/http_response.h"
 
 namespace tutti::server {
@@ -259,9 +260,7 @@ void HttpConnection::Refuse(const HttpRefusal& refusal) {
                                environment_.ids.NextU64() >> 32);
   }
   close_after_ = true;
-  HttpResponse response = RefusalResponse(refusal);
-  if (refusal.status == 503) response.headers.push_back({"retry-after", "5"});
-  Answer(std::move(response));
+  Answer(RefusalResponse(refusal, request_->head.request));
 }
 
 void HttpConnection::TakeOutput() {

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "tutti/server/http_response.h"
+#include "tutti/server/error_response.h"
 
 namespace tutti::server {
 
@@ -84,7 +84,8 @@ void ResponseQueue::OnAbandoned(std::function<void()> abandoned) {
 }
 
 void ResponseQueue::Dropped() {
-  Start(RefusalResponse({500, "internal_error", "the request was not answered: this is a bug"}),
+  Start(RefusalResponse({500, "internal_error", "the request was not answered: this is a bug"},
+                        request_),
         false);
   std::function<void()> unused;
   {

@@ -7,8 +7,6 @@
 #include <chrono>
 #include <utility>
 
-#include "tutti/server/openai_error.h"
-
 namespace tutti::server {
 namespace {
 
@@ -132,18 +130,6 @@ std::string HttpDate(int64_t unix_s) {
                      kMonths[static_cast<unsigned>(date.month()) - 1],
                      static_cast<int>(date.year()), clock.hours().count(), clock.minutes().count(),
                      clock.seconds().count());
-}
-
-HttpResponse RefusalResponse(const HttpRefusal& refusal) {
-  HttpResponse response;
-  response.status = refusal.status;
-  response.headers.push_back({"content-type", "application/json"});
-  response.body =
-      OpenaiErrorBody({.status = refusal.status,
-                       .type = refusal.status < 500 ? "invalid_request_error" : "server_error",
-                       .message = refusal.message,
-                       .code = std::string(refusal.code)});
-  return response;
 }
 
 }  // namespace tutti::server

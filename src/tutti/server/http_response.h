@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "tutti/server/http.h"
-#include "tutti/server/http_framing.h"
 
 namespace tutti::server {
 
@@ -39,8 +38,5 @@ inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
 
 // "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 5.6.7) of a Unix time.
 std::string HttpDate(int64_t unix_s);
-
-// {"error":{"message","type","param","code"}} as OpenAI's clients expect it.
-HttpResponse RefusalResponse(const HttpRefusal& refusal);
 
 }  // namespace tutti::server

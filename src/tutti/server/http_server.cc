@@ -18,6 +18,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "tutti/server/error_response.h"
 #include "tutti/server/http_connection.h"
 #include "tutti/server/http_response.h"
 #include "tutti/server/http_tls.h"
@@ -498,9 +499,8 @@ class HttpServer::Impl {
   // Without waiting for anything. A client whose request is on its way may see a reset first.
   void TurnAway(tcp::socket& socket) {
     if (tls_ != nullptr) return;  // a handshake is what there is no room for
-    HttpResponse response =
-        RefusalResponse({503, "overloaded", "too many connections: try again later"});
-    response.headers.push_back({"retry-after", "5"});
+    const HttpResponse response =
+        RefusalResponse({503, "overloaded", "too many connections: try again later"}, {});
     const std::string id = fmt::format("req_refused_{}", ++turned_away_);
     const std::string date =
         HttpDate(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()));

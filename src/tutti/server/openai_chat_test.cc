@@ -178,13 +178,13 @@ TEST(OpenaiChat, MessagesBecomeWhatTemplatesExpect) {
       {R"([{"role":"assistant","content":null,"tool_calls":[{"id":"x","type":"function",)"
        R"("function":{"name":"f","arguments":"{\"a\": 1}"}}]},)"
        R"({"role":"tool","tool_call_id":"x","content":"7"}])",
-       R"([{"role":"assistant","content":null,"tool_calls":[{"id":"x","type":"function",)"
+       R"([{"role":"assistant","content":"","tool_calls":[{"id":"x","type":"function",)"
        R"("function":{"name":"f","arguments":{"a": 1}}}]},)"
        R"({"role":"tool","content":"7","name":"f","tool_call_id":"x"}])"},
       // What a model wrote badly must not end the conversation.
       {R"([{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"{a"}},)"
        R"({"function":{"name":"g","arguments":""}},{"function":{"name":"h","arguments":{"b":[]}}}]}])",
-       R"([{"role":"assistant","content":null,"tool_calls":[)"
+       R"([{"role":"assistant","content":"","tool_calls":[)"
        R"({"id":"","type":"function","function":{"name":"f","arguments":{"raw_arguments":"{a"}}},)"
        R"({"id":"","type":"function","function":{"name":"g","arguments":{}}},)"
        R"({"id":"","type":"function","function":{"name":"h","arguments":{"b":[]}}}]}])"},

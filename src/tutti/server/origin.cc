@@ -109,10 +109,13 @@ std::vector<Header> OriginRules::ResponseHeaders(const HttpRequest& request) con
   headers.push_back({"access-control-allow-origin", std::string(origin)});
   headers.push_back({"access-control-expose-headers",
                      "x-request-id, request-id, retry-after, retry-after-ms, x-should-retry, "
-                     "openai-processing-ms, x-ratelimit-limit-requests, "
+                     "openai-processing-ms, warning, x-ratelimit-limit-requests, "
                      "x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
                      "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, "
-                     "x-ratelimit-reset-tokens"});
+                     "x-ratelimit-reset-tokens, anthropic-ratelimit-requests-limit, "
+                     "anthropic-ratelimit-requests-remaining, anthropic-ratelimit-requests-reset, "
+                     "anthropic-ratelimit-tokens-limit, anthropic-ratelimit-tokens-remaining, "
+                     "anthropic-ratelimit-tokens-reset"});
   return headers;
 }
 

@@ -168,7 +168,7 @@ bool ReadHistory(RequestReader& reader, RequestDraft& draft, ResponseStore& stor
 }
 
 ApiError NotStored(const std::string& id) {
-  return {.status = 404,
+  return {.status = 400,  // as OpenAI's server says it
           .type = "invalid_request_error",
           .message = fmt::format("the previous response \"{}\" is not stored (any more): send the "
                                  "conversation's items as input",

@@ -112,7 +112,7 @@ TEST(Responses, RefusalsNameTheField) {
       {R"({"input":[{"role":"robot","content":"a"}]})", "input[0].role", 400},
       {R"({"input":[{}]})", "input[0].type", 400},
       {R"({"input":[{"type":"item_reference","id":"msg_9"}]})", "input[0].id", 400},
-      {R"({"input":"a","previous_response_id":"resp_9"})", "previous_response_id", 404},
+      {R"({"input":"a","previous_response_id":"resp_9"})", "previous_response_id", 400},
       {R"({"input":"a","background":true})", "background", 400},
       {R"({"input":"a","conversation":"c"})", "conversation", 400},
       {R"({"input":"a","max_output_tokens":-1})", "max_output_tokens", 400},

@@ -12,7 +12,6 @@
 #include <string_view>
 #include <vector>
 
-#include "tutti/server/api_error.h"
 #include "tutti/server/http.h"
 
 namespace tutti::server {
@@ -26,8 +25,6 @@ struct Route {
   Scope scope = Scope::kAdmin;  // kPublic: without a key
   size_t body_limit_bytes = 0;
   HttpHandler handler;
-  // Errors before the handler is reached, as the API's clients expect them; null: as OpenAI's do.
-  std::string (*error_body)(const ApiError&) = nullptr;
 };
 
 struct RouteMatch {

@@ -1,6 +1,5 @@
 #include "tutti/server/routes.h"
 
-#include "tutti/server/anthropic_error.h"
 #include "tutti/server/web_files.h"
 
 namespace tutti::server {
@@ -15,22 +14,20 @@ constexpr size_t kNoBody = 0;
 Router MakeRouter(Service& service) {
   Router router;
   const auto add = [&](const char* method, const char* pattern, Scope scope, size_t body,
-                       void (Service::*handler)(const Service::Request&),
-                       std::string (*error_body)(const ApiError&) = nullptr) {
+                       void (Service::*handler)(const Service::Request&)) {
     router.Add({.method = method,
                 .pattern = pattern,
                 .scope = scope,
                 .body_limit_bytes = body,
-                .handler = [&service, handler](
-                               const Service::Request& exchange) { (service.*handler)(exchange); },
-                .error_body = error_body});
+                .handler = [&service, handler](const Service::Request& exchange) {
+                  (service.*handler)(exchange);
+                }});
   };
-  const auto anthropic = [](const ApiError& error) { return AnthropicErrorBody(error); };
   using S = Service;
   add("POST", "/v1/chat/completions", Scope::kInference, kBody, &S::ChatCompletions);
   add("POST", "/v1/completions", Scope::kInference, kBody, &S::Completions);
-  add("POST", "/v1/messages", Scope::kInference, kBody, &S::Messages, anthropic);
-  add("POST", "/v1/messages/count_tokens", Scope::kInference, kBody, &S::CountTokens, anthropic);
+  add("POST", "/v1/messages", Scope::kInference, kBody, &S::Messages);
+  add("POST", "/v1/messages/count_tokens", Scope::kInference, kBody, &S::CountTokens);
   add("POST", "/v1/responses", Scope::kInference, kBody, &S::Responses);
   add("GET", "/v1/responses/{id}", Scope::kInference, kNoBody, &S::GetResponse);
   add("DELETE", "/v1/responses/{id}", Scope::kInference, kNoBody, &S::DeleteResponse);

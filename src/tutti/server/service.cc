@@ -42,11 +42,6 @@ ApiResult<ApiRequest> Parse(Service&, const HttpRequest& request, const Sampling
   return parse(request.body, defaults);
 }
 
-// Anthropic's clients look for the id under this name.
-void NameRequestForAnthropic(Exchange& exchange) {
-  exchange.AddHeader("request-id", exchange.request().id);
-}
-
 }  // namespace
 
 ApiError ModelError(const Status& status) {
@@ -95,14 +90,12 @@ void Service::Completions(const Request& exchange) {
 void Service::Messages(const Request& exchange) {
   static constexpr Dialect kMessages = {"/v1/messages", Parse<ParseAnthropicMessages>,
                                         AnthropicErrorBody};
-  NameRequestForAnthropic(*exchange);
   Generate(kMessages, exchange);
 }
 
 void Service::CountTokens(const Request& exchange) {
   static constexpr Dialect kCount = {"/v1/messages/count_tokens", Parse<ParseAnthropicMessages>,
                                      AnthropicErrorBody};
-  NameRequestForAnthropic(*exchange);
   Take(kCount, exchange, [this](const Call& call) -> std::optional<ApiError> {
     ApiResult<ApiRequest> parsed = kCount.parse(*this, call.exchange->request(), {});
     if (!parsed.ok()) return parsed.error();
@@ -336,9 +329,12 @@ void Service::Health(const Request& exchange) {
 }
 
 void Service::Ready(const Request& exchange) {
-  Respond("/ready", exchange,
-          draining_ ? JsonResponse(R"({"status":"draining"})", 503)
-                    : JsonResponse(R"({"status":"ready"})"));
+  HttpResponse response = JsonResponse(R"({"status":"ready"})");
+  if (draining_) {
+    response = JsonResponse(R"({"status":"draining"})", 503);
+    response.headers.push_back({"retry-after", "5"});
+  }
+  Respond("/ready", exchange, std::move(response));
 }
 
 void Service::Version(const Request& exchange) {
