@@ -165,8 +165,7 @@ void CheckAnswer(const Endpoint& endpoint, const std::string& body) {
   const ApiError& error = *result;
   const std::string shown = body.substr(0, 2000);
   // Only a name may be right and mean nothing.
-  EXPECT_EQ(error.status, 400)
-      << shown;
+  EXPECT_EQ(error.status, 400) << shown;
   EXPECT_EQ(error.type, "invalid_request_error") << shown;
   EXPECT_FALSE(error.message.empty()) << shown;
   EXPECT_TRUE(IsUtf8(error.message)) << shown;
