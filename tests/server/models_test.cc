@@ -49,7 +49,7 @@ TEST(ModelsTest, LoadsWhatIsAskedForOnce) {
   EXPECT_EQ(loads.count, (std::map<std::string, int>{{"a", 1}}));
   EXPECT_EQ(models->last_used(), "a");
   EXPECT_EQ(models->Get("d").status().code(), StatusCode::kNotFound);
-  EXPECT_EQ(models->Get("").status().code(), StatusCode::kNotFound) << "which of three?";
+  EXPECT_EQ(models->Get("").status().code(), StatusCode::kUsage) << "which of three?";
 }
 
 TEST(ModelsTest, TheOneThatWasIdleLongestMakesPlace) {

@@ -75,6 +75,7 @@ std::shared_ptr<ModelHost> Models::Use(Entry& entry) {
 Status Models::NotServed(const std::string& name) const {
   std::string known;
   for (const std::string& other : names_) known += (known.empty() ? "" : ", ") + other;
+  if (name.empty()) return UsageError("model is missing: these are served: {}", known);
   return Error(StatusCode::kNotFound, "the model '{}' is not served here; these are: {}",
                Printable(name, 200), known);
 }

@@ -69,6 +69,9 @@ TEST(OpenaiChat, ValuesArriveWhereTheyBelong) {
   EXPECT_EQ(request.sampling.top_k, 0);
   EXPECT_EQ(request.sampling.min_p, 0.125F);
   EXPECT_EQ(request.sampling.seed, static_cast<uint64_t>(-5));
+  EXPECT_EQ(Parse(R"({"messages":[{"role":"user","content":"a"}],"seed":9223372036854775807})")
+                .sampling.seed,
+            uint64_t{9223372036854775807});
   EXPECT_EQ(request.sampling.repetition_penalty, 1.5F);
   EXPECT_EQ(request.sampling.presence_penalty, -2);
   EXPECT_EQ(request.sampling.frequency_penalty, 2);
@@ -122,6 +125,8 @@ TEST(OpenaiChat, RefusalsNameTheFieldTheLimitAndTheValue) {
        "response_format.type is \"xml\", it must be text, json_object or json_schema"},
       {R"("response_format":{"type":"json_schema"})", "response_format.json_schema",
        "response_format.json_schema is missing"},
+      {R"("response_format":{"type":"json_schema","json_schema":{"name":"n"}})",
+       "response_format.json_schema.schema", "response_format.json_schema.schema is missing"},
       {R"("guided_regex":"a","response_format":{"type":"json_object"})", "guided_regex",
        "guided_regex and response_format both say what the answer must look like: choose one"},
       {R"("chat_template_kwargs":{"messages":[]})", "chat_template_kwargs", ""},

@@ -59,7 +59,7 @@ const auto kSamplingFields = std::to_array<Field<RequestDraft>>({
     {"min_p", [](RequestDraft& d, double v) { d.request.sampling.min_p = static_cast<float>(v); },
      0, 1},
     {"seed", [](RequestDraft& d, int64_t v) { d.request.sampling.seed = static_cast<uint64_t>(v); },
-     -9223372036854775808.0, 9223372036854774784.0},
+     -9223372036854775808.0, 9223372036854775808.0},
     {"repetition_penalty",
      [](RequestDraft& d, double v) {
        d.request.sampling.repetition_penalty = static_cast<float>(v);
@@ -248,12 +248,13 @@ void ReadFormat(RequestReader& reader, RequestDraft& draft, const json::object& 
   }
   if (*name == "text") return;
   const json::object* holder = &format;
+  std::optional<RequestReader::Step> inside;
   if (*name == "json_schema" && !schema_member.empty()) {
     const json::value* inner = format.if_contains(schema_member);
     if (inner == nullptr) {
       return reader.FailAt(schema_member, "is missing", "missing_required_parameter");
     }
-    const RequestReader::Step step(reader, schema_member);
+    inside.emplace(reader, schema_member);
     holder = reader.AsObject(*inner);
     if (holder == nullptr) return;
   }

@@ -153,7 +153,8 @@ std::string InputItemsBody(const StoredResponse& response, std::string_view quer
   if (const std::string_view after = QueryValue(query, "after"); !after.empty()) {
     const auto is_after = [&](const std::string& item) { return IdOf(item) == after; };
     const auto found = std::find_if(items.begin(), items.end(), is_after);
-    if (found != items.end()) items.erase(items.begin(), found + 1);
+    // Nothing comes after what is not there: the first page again would be read for ever.
+    items.erase(items.begin(), found == items.end() ? found : found + 1);
   }
   const bool more = items.size() > limit;
   if (more) items.resize(limit);

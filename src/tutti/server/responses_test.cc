@@ -300,6 +300,8 @@ TEST(Responses, ConversationsGoOn) {
             R"({"object":"list","data":[{"type":"message","role":"user","content":[{"type":)"
             R"("input_text","text":"one"}],"id":"in_1_0"}],"first_id":"in_1_0",)"
             R"("last_id":"in_1_0","has_more":false})");
+  EXPECT_EQ(InputItemsBody(*stored, "after=in_1_9"),
+            R"({"object":"list","data":[],"first_id":null,"last_id":null,"has_more":false})");
   EXPECT_TRUE(store.Delete(kTenant, "resp_1"));
   EXPECT_FALSE(store.Delete(kTenant, "resp_1"));
   EXPECT_EQ(store.SizeBytes(), 0U);

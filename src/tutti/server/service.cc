@@ -49,6 +49,9 @@ ApiError ModelError(const Status& status) {
   if (status.code() == StatusCode::kNotFound) {
     error.param = "model";
     error.code = "model_not_found";
+  } else if (status.code() == StatusCode::kUsage) {  // which of several was not said
+    error.param = "model";
+    error.code = "missing_required_parameter";
   } else if (status.code() != StatusCode::kResource) {
     error.status = 500;  // the operator's affair, not the client's
     error.type = "server_error";
