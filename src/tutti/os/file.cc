@@ -85,6 +85,21 @@ Status CheckRoom(const std::filesystem::path& path, uint64_t size_bytes) {
                path.string(), size_bytes / kMiB + 1, space.available / kMiB);
 }
 
+Status CheckWritable(const std::filesystem::path& path) {
+  std::error_code error;
+  const auto target = std::filesystem::canonical(path, error);
+  if (error || std::filesystem::is_regular_file(target, error)) {
+    return FileWriter::Create(path).status();
+  }
+  // To open a pipe is to wait for its reader, to close it again ends what he reads.
+  if (std::filesystem::is_directory(target, error)) {
+    errno = EISDIR;
+  } else if (::access(target.c_str(), W_OK) == 0) {
+    return Status();
+  }
+  return IoError(path, "cannot write");
+}
+
 Result<FileWriter> FileWriter::Create(const std::filesystem::path& path) {
   if (path.empty()) return UsageError("the name of the file to write is empty");
   FileWriter file;
@@ -98,17 +113,23 @@ Result<FileWriter> FileWriter::Create(const std::filesystem::path& path) {
       return file;
     }
   }
+  struct stat old {};
+  const bool replaces = ::stat(file.path_.c_str(), &old) == 0;
   // Whoever writes holds a lock: a name that can be locked is free, or left by a killed process.
   constexpr int kAttempts = 100;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     file.temporary_ = file.path_.string() + ".tutti-tmp";
     if (attempt > 0) file.temporary_ += fmt::format(".{}", attempt);
-    file.fd_ = ::open(file.temporary_.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+    // Without O_NONBLOCK a pipe of this name would wait for its reader.
+    constexpr int kFlags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+    file.fd_ = ::open(file.temporary_.c_str(), kFlags, 0644);
     if (file.fd_ >= 0 && LockedAlone(file.fd_, file.temporary_)) {
-      if (::ftruncate(file.fd_, 0) == 0) return file;
-      break;
+      if (::ftruncate(file.fd_, 0) != 0) break;
+      if (replaces && ::fchmod(file.fd_, old.st_mode & 0777) != 0) break;
+      return file;
     }
-    const bool may_go_on = file.fd_ >= 0 || errno == ELOOP || errno == EISDIR || errno == EACCES;
+    const bool may_go_on =
+        file.fd_ >= 0 || errno == ELOOP || errno == EISDIR || errno == EACCES || errno == ENXIO;
     if (file.fd_ >= 0) ::close(std::exchange(file.fd_, -1));
     if (!may_go_on) break;
   }

@@ -17,7 +17,8 @@ Result<std::string> ReadFile(const std::filesystem::path& path, size_t limit_byt
 // Writes a temporary file beside `path`, syncs it and renames it, so that readers see the old file
 // or the whole new one. On failure (full disk included) the old file stays and the temporary goes;
 // what a killed process left ("NAME.tutti-tmp"), the next writer of the same file replaces.
-// A symbolic link stays and its target is replaced; what is not a regular file (a device, a pipe)
+// A symbolic link stays and its target is replaced; who may read and write the old file may the new
+// one (its mode is kept); what is not a regular file (a device, a pipe)
 // is written to directly and never replaced.
 Status WriteFile(const std::filesystem::path& path, std::string_view content);
 
@@ -25,6 +26,10 @@ Status WriteFile(const std::filesystem::path& path, std::string_view content);
 // atomic: an old file at `path` stays until the end). For writers that know their size in front;
 // what is not a regular file always has room.
 Status CheckRoom(const std::filesystem::path& path, uint64_t size_bytes);
+
+// What WriteFile would say before its first byte: for those who compute for hours before they
+// write. Leaves nothing behind.
+Status CheckWritable(const std::filesystem::path& path);
 
 // The same for content that is produced piece by piece and need not fit into memory. One thread.
 //

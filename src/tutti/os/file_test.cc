@@ -1,6 +1,7 @@
 #include "tutti/os/file.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -131,6 +132,42 @@ TEST_F(FileTest, AFileLargerThanTheDiskHasNoRoom) {
   }
   EXPECT_TRUE(CheckRoom("/dev/null", uint64_t{1} << 62).ok());
   EXPECT_TRUE(CheckRoom(directory_ / "no" / "folder", 1).ok());  // writing says what is wrong
+}
+
+TEST_F(FileTest, APrivateFileStaysPrivate) {
+  const auto path = directory_ / "keys";
+  for (const mode_t mode : {mode_t{0600}, mode_t{0664}}) {
+    ASSERT_TRUE(WriteFile(path, "old").ok());
+    ASSERT_EQ(::chmod(path.c_str(), mode), 0);
+    ASSERT_TRUE(WriteFile(path, "new").ok());
+    struct stat now {};
+    ASSERT_EQ(::stat(path.c_str(), &now), 0);
+    EXPECT_EQ(now.st_mode & 07777, mode);
+  }
+}
+
+TEST_F(FileTest, ATemporaryNameThatIsAPipeIsNotWaitedFor) {
+  const auto pipe = directory_ / "file.tutti-tmp";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  ASSERT_TRUE(WriteFile(directory_ / "file", "new").ok());
+  EXPECT_EQ(*ReadFile(directory_ / "file", 100), "new");
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+}
+
+TEST_F(FileTest, WhatCannotBeWrittenIsToldBefore) {
+  const auto entries = [&] {
+    return std::distance(std::filesystem::directory_iterator(directory_), {});
+  };
+  EXPECT_TRUE(CheckWritable(directory_ / "new").ok());
+  EXPECT_EQ(entries(), 0);
+  ASSERT_TRUE(WriteFile(directory_ / "old", "old").ok());
+  EXPECT_TRUE(CheckWritable(directory_ / "old").ok());
+  EXPECT_EQ(*ReadFile(directory_ / "old", 100), "old");
+  ASSERT_EQ(::mkfifo((directory_ / "pipe").c_str(), 0600), 0);
+  EXPECT_TRUE(CheckWritable(directory_ / "pipe").ok()) << "and nobody was waited for";
+  EXPECT_EQ(CheckWritable(directory_ / "no" / "folder").code(), StatusCode::kNotFound);
+  EXPECT_EQ(CheckWritable(directory_).code(), StatusCode::kIo);
+  EXPECT_EQ(entries(), 2);
 }
 
 TEST_F(FileTest, ALinkStaysALink) {
