@@ -13,6 +13,8 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "tutti/os/thread_pool.h"
@@ -22,7 +24,8 @@ namespace tutti::os {
 // The system's calls, so that tests can describe any machine. Addresses are those of pages.
 struct PageSystem {
   size_t page_bytes = 4096;
-  // One entry per page: is it in memory, so that touching it reads no disk? Empty: not known.
+  // One entry per page: is it in memory, so that touching it reads no disk? False also where only
+  // other processes have it there and the system does not tell; empty: not known at all.
   std::function<std::vector<bool>(const std::byte* first, size_t pages)> in_memory;
   // The node of each page, negative where it is not mapped; empty: not known.
   std::function<std::vector<int>(std::span<const std::byte* const> pages)> nodes_of;
@@ -30,14 +33,20 @@ struct PageSystem {
   std::function<void(std::span<const std::byte* const> pages, int node)> move;
 };
 
-// Linux: mincore(2), move_pages(2).
+// Linux: mincore(2), move_pages(2), for what is mapped when this is called.
 PageSystem RealPageSystem();
+
+// The ranges that mincore(2) says nothing about: of files that are neither ours nor writable it
+// calls every page resident. `maps` is the text of /proc/self/maps, `is_told` whether it tells of
+// the file of that name.
+std::vector<std::span<const std::byte>> UntoldRanges(
+    std::string_view maps, const std::function<bool(const std::string& path)>& is_told);
 
 struct PageCounts {
   int64_t in_memory = 0;  // pages that were looked at and are in memory
   int64_t near = 0;       // of these, on the wanted node
   int64_t moved = 0;      // of these, brought there
-  bool known = true;      // false: the system does not tell, and near says nothing
+  bool known = true;      // false: the system does not tell, and the others say nothing
   PageCounts& operator+=(const PageCounts& other);
 };
 

@@ -90,6 +90,39 @@ TEST(PageNodesTest, ASystemThatDoesNotTellIsNotTakenForGood) {
   EXPECT_EQ(MovePages(system, memory.bytes, 0).near, 0);
 }
 
+TEST(PageNodesTest, PagesThatMayBeOnDiskAreNotTouched) {
+  FakeMemory memory;
+  for (size_t i = 0; i < 16; ++i) memory.nodes[i] = 0;
+  PageSystem system = memory.System();
+  system.in_memory = [](const std::byte*, size_t) { return std::vector<bool>(); };
+  system.nodes_of = [](std::span<const std::byte* const>) -> std::vector<int> {
+    ADD_FAILURE() << "asked for the nodes of pages that may be anywhere";
+    return {};
+  };
+  system.move = [](std::span<const std::byte* const>, int) { FAIL() << "moved blindly"; };
+  for (const PageCounts& counts :
+       {CountPages(system, memory.bytes, 0), MovePages(system, memory.bytes, 1)}) {
+    EXPECT_FALSE(counts.known);
+    EXPECT_EQ(counts.in_memory, 0);
+  }
+}
+
+TEST(PageNodesTest, FilesOfOthersAreUntold) {
+  const std::string maps =
+      "1000-3000 r--s 00000000 fe:00 17                      /models/own model.gguf\n"
+      "4000-6000 r--s 00000000 fe:00 18                      /models/of another.gguf\n"
+      "6000-7000 r--s 00002000 fe:00 19                      /models/gone.gguf (deleted)\n"
+      "7000-8000 rw-p 00000000 00:00 0                       [heap]\n"
+      "9000-a000 rw-p 00000000 00:00 0 \n"
+      "something else\n";
+  const auto ranges =
+      UntoldRanges(maps, [](const std::string& path) { return path == "/models/own model.gguf"; });
+  ASSERT_EQ(ranges.size(), 2u);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(ranges[0].data()), 0x4000u);
+  EXPECT_EQ(ranges[0].size(), 0x2000u);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(ranges[1].data()), 0x6000u);
+}
+
 // The machine that this runs on, whatever it is.
 TEST(PageNodesTest, TouchedPagesLieWhereTheirThreadRuns) {
   const PageSystem system = RealPageSystem();
