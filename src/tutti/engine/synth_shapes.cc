@@ -14,11 +14,11 @@ using Keys = std::vector<std::pair<std::string, MetadataValue>>;
 MetadataValue Int(int64_t value) { return value; }
 MetadataValue Text(const char* value) { return std::string(value); }
 
-Keys Yarn(double factor, int64_t original_context, double magnitude) {
+Keys Yarn(double factor, int64_t original_context, double magnitude, double beta_fast = 32) {
   Keys keys = {{"rope_scaling.type", Text("yarn")},
                {"rope_scaling.factor", factor},
                {"rope_scaling.original_max_position_embeddings", Int(original_context)},
-               {"rope_scaling.beta_fast", 32.0},
+               {"rope_scaling.beta_fast", beta_fast},
                {"rope_scaling.beta_slow", 1.0}};
   if (magnitude > 0) {
     keys.emplace_back("rope_scaling.mscale", magnitude);
@@ -70,7 +70,7 @@ Keys Qwen3Moe() {
 struct DeepseekShape {
   const char* model_type;
   int64_t dim, layers, heads, q_rank, inner, expert_inner, experts, experts_per_token, shared;
-  int64_t dense_layers, groups, groups_used, vocab_size;
+  int64_t dense_layers, groups, groups_used, vocab_size, context;
   double weight_scale, rope_theta;
   bool sigmoid;
 };
@@ -96,7 +96,7 @@ Keys Deepseek(const DeepseekShape& s) {
                {"n_group", Int(s.groups)},
                {"topk_group", Int(s.groups_used)},
                {"vocab_size", Int(s.vocab_size)},
-               {"max_position_embeddings", Int(163840)},
+               {"max_position_embeddings", Int(s.context)},
                {"rope_theta", s.rope_theta},
                {"rms_norm_eps", 1e-6},
                {"tie_word_embeddings", false}};
@@ -145,20 +145,20 @@ Keys GptOss20b() {
 
 Keys DeepseekV2Lite() {
   return Concat(Deepseek({"deepseek_v2", 2048, 27, 16, 0, 10944, 1408, 64, 6, 2, 1, 1, 1, 102400,
-                          1.0, 10000, false}),
+                          163840, 1.0, 10000, false}),
                 Yarn(40, 4096, 0.707));
 }
 
 Keys DeepseekV3() {
   return Concat(Deepseek({"deepseek_v3", 7168, 61, 128, 1536, 18432, 2048, 256, 8, 1, 3, 8, 4,
-                          129280, 2.5, 10000, true}),
+                          129280, 163840, 2.5, 10000, true}),
                 Yarn(40, 4096, 1.0));
 }
 
 Keys KimiK2() {
   return Concat(Deepseek({"kimi_k2", 7168, 61, 64, 1536, 18432, 2048, 384, 8, 1, 1, 1, 1, 163840,
-                          2.827, 50000, true}),
-                Yarn(32, 4096, 1.0));
+                          131072, 2.827, 50000, true}),
+                Yarn(32, 4096, 1.0, 1));
 }
 
 // Sizes from the published config.json of each model.
