@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
-#include <cstring>
 #include <functional>
 #include <memory>
 #include <span>
 #include <utility>
 
+#include "tutti/engine/convert_row.h"
 #include "tutti/engine/gguf_export.h"
 #include "tutti/engine/size_label.h"
 #include "tutti/engine/spec_difference.h"
@@ -16,14 +15,11 @@
 #include "tutti/format/gguf_reader.h"
 #include "tutti/format/gguf_vocab.h"
 #include "tutti/format/gguf_writer.h"
-#include "tutti/kernels/decode_simd.h"
-#include "tutti/kernels/encode_simd.h"
 #include "tutti/kernels/rope.h"
 #include "tutti/model/architecture.h"
 #include "tutti/model/weights.h"
 #include "tutti/os/thread_pool.h"
 #include "tutti/os/topology.h"
-#include "tutti/tensor/encode.h"
 #include "tutti/tensor/encode_fitted.h"
 
 namespace tutti::engine {
@@ -115,48 +111,6 @@ class Progress {
   int64_t total_bytes_;
   int64_t done_bytes_ = 0;
 };
-
-// The same blocks in GGUF's order: the exponent in front, value i beside value i + 16. Nothing is
-// rounded, which decoding and encoding again would not promise.
-void RepackMxfp4(const WeightView& from, int64_t row, std::span<std::byte> to) {
-  const std::byte* data = from.data + row * from.row_stride_bytes;
-  const std::byte* scales = from.scales + row * from.scale_row_stride_bytes;
-  const auto value = [&](int64_t c) { return data[c / 2] >> (c % 2 * 4) & std::byte{0xf}; };
-  std::byte* out = to.data();
-  for (int64_t begin = 0; begin < from.cols; begin += 32) {
-    *out++ = scales[begin / 32];
-    for (int64_t i = 0; i < 16; ++i) *out++ = value(begin + i) | value(begin + i + 16) << 4;
-  }
-}
-
-bool CanWrite(DType dtype) { return tensor::CanEncode(dtype) || tensor::CanEncodeFitted(dtype); }
-
-// `importance` as for EncodeFittedRow.
-Status ConvertRow(const WeightView& from, int64_t row, std::span<const float> importance,
-                  DType dtype, std::vector<float>& floats, std::span<std::byte> to) {
-  if (from.dtype == dtype && from.scales == nullptr) {
-    std::memcpy(to.data(), from.data + row * from.row_stride_bytes, to.size());
-    return Status();
-  }
-  if (from.dtype == DType::kMXFP4Split && dtype == DType::kMXFP4) {
-    RepackMxfp4(from, row, to);
-    return Status();
-  }
-  floats.resize(static_cast<size_t>(from.cols));
-  kernels::DecodeRowFast(from, row, floats);
-  // Without an importance matrix a fit of Q4_0 is no better than its reference encoder
-  // (docs/LOG.md).
-  if (!tensor::CanEncodeFitted(dtype) || (dtype == DType::kQ4_0 && importance.empty())) {
-    tensor::EncodeRow(dtype, floats, to);
-    return Status();
-  }
-  if (!std::all_of(floats.begin(), floats.end(), [](float x) { return std::isfinite(x); })) {
-    return DataError("row {} holds values that are not finite and cannot be written as {}", row,
-                     NameOf(dtype));
-  }
-  tensor::EncodeFittedRow(dtype, floats, importance, to, kernels::FastGroupFits());
-  return Status();
-}
 
 // Encodes a tensor piece by piece: while the leading thread writes one, the others begin the next.
 class TensorWriter {
@@ -262,6 +216,13 @@ class Conversion {
   ConvertReport report_;
 };
 
+// Every matrix has its format already.
+bool IsCopied(const Plan& plan) {
+  const auto& matrices = plan.source->matrices;
+  return std::all_of(matrices.begin(), matrices.end(),
+                     [&](const WeightView& m) { return m.dtype == plan.dtype; });
+}
+
 // The matrix must be of this model.
 Status Conversion::CheckImportance() {
   if (options_.importance == nullptr) return Status();
@@ -275,6 +236,7 @@ Status Conversion::CheckImportance() {
     }
     if (values == columns) {
       ++found;
+      if (!IsCopied(plan)) ++report_.with_importance;
     } else if (values > 0) {
       return DataError(
           "the importance matrix has {} values for {}, this model {}: it was made for another "
@@ -328,9 +290,7 @@ Status Conversion::AttachSources(const model::TensorNames& names) {
                    plan.tensor.name);
     }
     plan.source = &it->second;
-    const auto can_copy = [&](const WeightView& m) { return m.dtype == plan.dtype; };
-    if (!CanWrite(plan.dtype) &&
-        !std::all_of(plan.source->matrices.begin(), plan.source->matrices.end(), can_copy)) {
+    if (!CanConvertTo(plan.dtype) && !IsCopied(plan)) {
       return Unsupported("writing {} (tensor {}) is not supported yet", NameOf(plan.dtype),
                          plan.tensor.name);
     }

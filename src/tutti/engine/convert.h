@@ -42,6 +42,7 @@ struct ConvertReport {
   // What the GGUF cannot say of this model, one line each: readers of the file will compute
   // something else ("sliding window of layer 0: 16 becomes 0").
   std::vector<std::string> losses;
+  int64_t with_importance = 0;  // tensors whose encoding the importance matrix decided
   // Quantised tensors within layers that the importance matrix says nothing about.
   std::vector<std::string> without_importance;
 };
