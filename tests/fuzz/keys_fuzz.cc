@@ -26,6 +26,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   } else {
     TUTTI_CHECK(keys.status().message().find('\n') == std::string::npos, "a message of one line");
   }
+  const auto used = ParseUsedTokens(text);
+  if (used.ok()) {
+    for (const auto& [hash, tokens] : *used) TUTTI_CHECK(tokens >= 0, "tokens that were used");
+  } else {
+    TUTTI_CHECK(used.status().message().find('\n') == std::string::npos, "a message of one line");
+  }
   const KeyRing ring({MakeApiKey("a", "abc")});
   HttpRequest request;
   request.headers = {{"authorization", std::string(text)},

@@ -152,6 +152,26 @@ class AttackTest(unittest.IsolatedAsyncioTestCase):
                 server.signal()
                 self.assertEqual(server.wait(), 0, server.log)
 
+    def test_a_budget_is_for_life(self):
+        with tempfile.TemporaryDirectory() as folder:
+            keys = pathlib.Path(folder, "keys")
+            made = subprocess.run([BINARY, "keys", "add", str(keys), "one", "--token-budget", "10"],
+                                  capture_output=True, text=True)
+            key = next(word for word in made.stdout.split() if word.startswith("tt-"))
+            one = {"path": "/v1/completions", "method": "POST", "headers": [f"x-api-key: {key}"],
+                   "content": json.dumps(body(20)).encode()}
+            with Server(BINARY, "--keys", str(keys)) as server:
+                self.assertEqual(status(ask(server, **one)), 200)
+                refused = ask(server, **one)
+                self.assertEqual(status(refused), 429)
+                self.assertIn(b"insufficient_quota", refused)
+                server.signal()
+                self.assertEqual(server.wait(), 0, server.log)
+            with Server(BINARY, "--keys", str(keys)) as server:
+                self.assertEqual(status(ask(server, **one)), 429)
+            listed = subprocess.run([BINARY, "keys", "list", str(keys)], capture_output=True, text=True)
+            self.assertRegex(listed.stdout, r"# one: [0-9]{2} of 10 tokens used")
+
     async def test_those_who_do_not_read_are_given_up_alone(self):
         with Server(BINARY, "--max-running", "64") as server:
             alone, _ = await once(server.address, 20)

@@ -39,6 +39,9 @@ class KeysCommand final : public Command {
     app.add_option("--requests-at-once", limits_.requests_at_once, "at most")
         ->type_name("N")
         ->check(Between(1, INT32_MAX));
+    app.add_option("--token-budget", limits_.token_budget, "at most in all, read and written")
+        ->type_name("N")
+        ->check(NumberBetween(1, 1e12));
     app.footer(
         "add prints the key, once: the file has only its SHA-256. A server that runs\n"
         "reads the file again on SIGHUP.");
@@ -129,7 +132,15 @@ class KeysCommand final : public Command {
     TUTTI_ASSIGN_OR_RETURN(const std::string text, Read(true));
     const auto keys = server::ParseKeys(text);
     if (!keys.ok()) return keys.status().WithContext(file_);
-    for (const ApiKey& key : keys.value()) console.Print("{}\n", server::KeyLine(key));
+    const auto used = server::ReadUsedTokens(file_);
+    if (!used.ok()) return used.status();
+    for (const ApiKey& key : keys.value()) {
+      console.Print("{}\n", server::KeyLine(key));
+      if (key.limits.token_budget <= 0) continue;
+      const auto tokens = used->find(key.hash);
+      console.Print("# {}: {} of {} tokens used\n", key.name,
+                    tokens == used->end() ? 0 : tokens->second, key.limits.token_budget);
+    }
     return {};
   }
 

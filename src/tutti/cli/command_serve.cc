@@ -38,6 +38,7 @@ constexpr int kContexts = 16;
 constexpr std::chrono::seconds kForcedSeconds{5};
 constexpr std::chrono::seconds kLastSeconds{30};
 constexpr int kInterrupted = 130;
+constexpr auto kSaveUsed = std::chrono::seconds(5);
 
 // What clients of these APIs expect where nobody says anything: all tokens by their probability.
 SamplingSpec NeutralSampling() {
@@ -159,6 +160,7 @@ class ServeCommand final : public Command {
     http_.tls_key = tls_key_;
     if (!keys_file_.empty()) {
       TUTTI_ASSIGN_OR_RETURN(keys_, server::KeyRing::Load(keys_file_));
+      TUTTI_RETURN_IF_ERROR(keys_->SaveUsedTokens());  // that it can be kept
     }
     TUTTI_RETURN_IF_ERROR(server::CheckExposure(http_.host, keys_ != nullptr, insecure_));
     const Signals signals;
@@ -208,6 +210,7 @@ class ServeCommand final : public Command {
     }
     transport.join();
     workers.Stop();
+    SaveUsedTokens(console);
     return forced ? InterruptedError() : Status();
   }
 
@@ -288,12 +291,23 @@ class ServeCommand final : public Command {
     }
   }
 
+  // Says a failure once, until it is none any more.
+  void SaveUsedTokens(Console& console) {
+    if (keys_ == nullptr) return;
+    const Status status = keys_->SaveUsedTokens();
+    if (!status.ok() && status.message() != save_error_) {
+      console.Say("tutti: what keys have used cannot be kept: {}", status.message());
+    }
+    save_error_ = status.message();
+  }
+
   // Until a signal, and then until the running answers have ended or there is no more time. True
   // where they are to be broken off.
   bool WaitForEnd(const Signals& signals, server::Service& service, server::HttpServer& http,
-                  Console& console) const {
+                  Console& console) {
     while (true) {
-      const int signal = signals.Wait(std::chrono::hours(1));
+      const int signal = signals.Wait(kSaveUsed);
+      SaveUsedTokens(console);
       if (signal == SIGINT || signal == SIGTERM) break;
       if (signal == SIGHUP) Reload(http, console);
     }
@@ -331,6 +345,7 @@ class ServeCommand final : public Command {
   std::string tls_key_;
   std::string draft_;
   std::unique_ptr<server::KeyRing> keys_;
+  std::string save_error_;
   bool insecure_ = false;
 };
 

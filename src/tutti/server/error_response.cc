@@ -22,6 +22,7 @@ HttpResponse ErrorResponse(const ApiError& error, const HttpRequest& request) {
       response.headers.push_back(std::move(header));
     }
   }
+  if (error.code == "insufficient_quota") response.headers.push_back({"x-should-retry", "false"});
   response.body = IsAnthropicPath(request.path) ? AnthropicErrorBody(error, request.id)
                                                 : OpenaiErrorBody(error);
   return response;

@@ -97,6 +97,12 @@ std::optional<ApiError> FrontDoor::CheckCaller(HttpRequest& request,
   }
   ApiError error;
   error.status = 429;
+  if (decision.retry_after_s <= 0) {
+    error.type = error.code = "insufficient_quota";
+    error.message = fmt::format("the key {} has used up its {} of {}: ask the operator for more",
+                                request.caller.name, decision.limit, decision.limit_value);
+    return error;
+  }
   error.type = "rate_limit_error";
   error.code = "rate_limit_exceeded";
   error.message =

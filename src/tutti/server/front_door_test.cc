@@ -110,6 +110,22 @@ TEST_F(FrontDoorTest, AnswersInTheShapeOfTheApi) {
   }
 }
 
+TEST_F(FrontDoorTest, AUsedUpBudgetIsNotWorthWaitingFor) {
+  std::vector<ApiKey> one = {MakeApiKey("ci", "abc")};
+  one[0].limits.token_budget = 10;
+  const KeyRing keys(std::move(one));
+  const FrontDoor door = Door(&keys);
+  HttpRequest request = Request("POST", "/v1/chat/completions", {{"x-api-key", "abc"}});
+  ASSERT_EQ(StatusOf(door.Admit(request)), 200);
+  request.caller.limits->ChargeTokens(12, 0);
+  const Admission refused = door.Admit(request);
+  EXPECT_EQ(StatusOf(refused), 429);
+  EXPECT_THAT(refused.answer->body, HasSubstr("\"code\":\"insufficient_quota\""));
+  EXPECT_THAT(refused.answer->body, HasSubstr("its token budget of 10"));
+  EXPECT_EQ(HeaderOf(refused, "x-should-retry"), "false");
+  EXPECT_EQ(HeaderOf(refused, "retry-after"), "");
+}
+
 TEST_F(FrontDoorTest, KnowsPathsAndMethods) {
   const FrontDoor door = Door(nullptr);
   HttpRequest nowhere = Request("GET", "/nowhere");

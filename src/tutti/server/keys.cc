@@ -83,6 +83,17 @@ std::optional<Sha256> ParseHex(std::string_view text) {
   return hash;
 }
 
+// Takes a line from the front, without its end.
+std::string_view TakeLine(std::string_view& text) {
+  const size_t end = std::min(text.find('\n'), text.size());
+  std::string_view line = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
+  return line;
+}
+
+std::filesystem::path UsedPath(std::filesystem::path keys) { return keys += ".used"; }
+
 Status ReadScopes(const boost::json::value& value, ApiKey* key) {
   if (!value.is_array()) return DataError("scopes must be a list, not {}", KindOf(value));
   key->scopes.clear();
@@ -132,6 +143,7 @@ Status ReadMember(std::string_view name, const boost::json::value& value, ApiKey
   if (name == "requests_per_minute") return ReadLimit(name, value, &limits.requests_per_minute);
   if (name == "tokens_per_minute") return ReadLimit(name, value, &limits.tokens_per_minute);
   if (name == "requests_at_once") return ReadLimit(name, value, &limits.requests_at_once);
+  if (name == "token_budget") return ReadLimit(name, value, &limits.token_budget);
   if (!value.is_string()) return DataError("{} is {}", Printable(name), KindOf(value));
   return ReadText(name, View(value.get_string()), key);
 }
@@ -199,10 +211,7 @@ Result<std::vector<ApiKey>> ParseKeys(std::string_view text) {
   std::set<Sha256> hashes;
   std::set<std::string> names;
   for (size_t number = 1; !text.empty(); ++number) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
+    const std::string_view line = TakeLine(text);
     if (line.empty() || line.front() == '#') continue;
     auto key = ParseLine(line);
     if (!key.ok()) return key.status().WithContext(fmt::format("line {}", number));
@@ -245,7 +254,37 @@ std::string KeyLine(const ApiKey& key) {
   limit("requests_per_minute", key.limits.requests_per_minute);
   limit("tokens_per_minute", key.limits.tokens_per_minute);
   limit("requests_at_once", key.limits.requests_at_once);
+  limit("token_budget", key.limits.token_budget);
   return boost::json::serialize(object);
+}
+
+Result<UsedTokens> ParseUsedTokens(std::string_view text) {
+  UsedTokens used;
+  for (size_t number = 1; !text.empty(); ++number) {
+    const std::string_view line = TakeLine(text);
+    if (line.empty()) continue;
+    const auto value = ParseJson(line, {.max_depth = 2, .unique_keys = true});
+    const auto* object = value.ok() ? value->if_object() : nullptr;
+    const auto* hash = object == nullptr ? nullptr : object->if_contains("sha256");
+    const auto* tokens = object == nullptr ? nullptr : object->if_contains("tokens");
+    const auto sha256 =
+        hash == nullptr || !hash->is_string() ? std::nullopt : ParseHex(View(hash->get_string()));
+    if (!sha256 || tokens == nullptr || !tokens->is_int64() || tokens->get_int64() < 0) {
+      return DataError("line {}: not {{\"sha256\":\"64 hex digits\",\"tokens\":NUMBER}}", number);
+    }
+    used[*sha256] = tokens->get_int64();
+  }
+  return used;
+}
+
+Result<UsedTokens> ReadUsedTokens(const std::filesystem::path& keys) {
+  const std::filesystem::path path = UsedPath(keys);
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return UsedTokens{};
+  TUTTI_ASSIGN_OR_RETURN(const std::string text, os::ReadFile(path, kFileBytesMax));
+  auto used = ParseUsedTokens(text);
+  if (!used.ok()) return used.status().WithContext(path.string());
+  return used;
 }
 
 std::optional<int64_t> ParseTime(std::string_view text) {
@@ -315,12 +354,34 @@ Status KeyRing::Reload() {
   TUTTI_ASSIGN_OR_RETURN(const std::string text, os::ReadFile(path_, kFileBytesMax));
   auto keys = ParseKeys(text);
   if (!keys.ok()) return keys.status().WithContext(path_.string());
-  Replace(std::move(*keys));
+  TUTTI_ASSIGN_OR_RETURN(const UsedTokens used, ReadUsedTokens(path_));
+  Replace(std::move(*keys), used);
   return {};
 }
 
-void KeyRing::Replace(std::vector<ApiKey> keys) {
+Status KeyRing::SaveUsedTokens() {
+  UsedTokens used;
+  {
+    const std::lock_guard lock(mutex_);
+    used = saved_;
+    for (const auto& [hash, entry] : entries_) {
+      if (entry.key.limits.token_budget > 0) used[hash] = *entry.used_tokens;
+    }
+    if (used == saved_) return {};
+  }
+  std::string text;
+  for (const auto& [hash, tokens] : used) {
+    text += fmt::format("{{\"sha256\":\"{}\",\"tokens\":{}}}\n", Hex(hash), tokens);
+  }
+  TUTTI_RETURN_IF_ERROR(os::WriteFile(UsedPath(path_), text));
   const std::lock_guard lock(mutex_);
+  saved_ = std::move(used);
+  return {};
+}
+
+void KeyRing::Replace(std::vector<ApiKey> keys, const UsedTokens& used) {
+  const std::lock_guard lock(mutex_);
+  if (entries_.empty()) saved_ = used;
   std::map<Sha256, Entry> entries;
   for (ApiKey& key : keys) {
     Entry entry;
@@ -330,9 +391,14 @@ void KeyRing::Replace(std::vector<ApiKey> keys) {
     for (size_t i = 0; i < 8; ++i) number = number << 8 | tenant[i];
     entry.tenant = TenantId{number};
     const auto before = entries_.find(hash);
-    entry.limits = before != entries_.end() && before->second.limits->limits() == key.limits
+    const bool known = before != entries_.end();
+    const auto counted = used.find(hash);
+    entry.used_tokens =
+        known ? before->second.used_tokens
+              : std::make_shared<std::atomic<int64_t>>(counted == used.end() ? 0 : counted->second);
+    entry.limits = known && before->second.limits->limits() == key.limits
                        ? before->second.limits
-                       : std::make_shared<KeyLimits>(key.limits);
+                       : std::make_shared<KeyLimits>(key.limits, entry.used_tokens);
     entry.key = std::move(key);
     entries.emplace(hash, std::move(entry));
   }

@@ -8,14 +8,19 @@
 //
 //   {"name":"ci","sha256":"<64 hex digits>","prefix":"tt-4fGh1","scopes":["inference"],
 //    "expires":"2027-01-31","tenant":"team-a","requests_per_minute":60,
-//    "tokens_per_minute":100000,"requests_at_once":4}
+//    "tokens_per_minute":100000,"requests_at_once":4,"token_budget":5000000}
 //
 // Only name and sha256 are required. Without scopes a key is for inference only; without a tenant
 // it shares its prefixes with no other key; without "expires" it does not expire.
 //
+// What keys have used of their token budgets is kept beside that file, in FILE.used, a line each:
+//
+//   {"sha256":"<64 hex digits>","tokens":1234}
+//
 // Threads: any. Errors: kData with the number of the line.
 #pragma once
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -61,6 +66,12 @@ Result<std::vector<ApiKey>> ParseKeys(std::string_view text);
 // The key's line in the file, without a line end.
 std::string KeyLine(const ApiKey& key);
 
+// Tokens by key that were used up to now, as FILE.used has them.
+using UsedTokens = std::map<Sha256, int64_t>;
+Result<UsedTokens> ParseUsedTokens(std::string_view text);
+// Of this file of keys; none where nothing was ever used.
+Result<UsedTokens> ReadUsedTokens(const std::filesystem::path& keys);
+
 // "2027-01-31" or "2027-01-31T12:00:00Z".
 std::optional<int64_t> ParseTime(std::string_view text);
 std::optional<Scope> ParseScope(std::string_view name);
@@ -72,8 +83,11 @@ class KeyRing {
   explicit KeyRing(std::vector<ApiKey> keys) { Replace(std::move(keys)); }
 
   // Reads the file again; on an error the keys stay as they are. What keys have used of their
-  // limits stays where the limits are the same.
+  // limits stays where the limits are the same, and of budgets always.
   Status Reload();
+  // Writes what was used of budgets, where that has changed: call it now and then and at the end.
+  // A process that is killed forgets what was used since.
+  Status SaveUsedTokens();
 
   // Who the request is from, or why it is refused: 401, 403 for a key that is not for this.
   std::optional<ApiError> Identify(const HttpRequest& request, Scope scope, int64_t unix_s,
@@ -84,14 +98,16 @@ class KeyRing {
   struct Entry {
     ApiKey key;
     TenantId tenant{};
-    std::shared_ptr<KeyLimits> limits;  // shared with requests under way
+    std::shared_ptr<std::atomic<int64_t>> used_tokens;  // shared with the limits
+    std::shared_ptr<KeyLimits> limits;                  // shared with requests under way
   };
-  void Replace(std::vector<ApiKey> keys);
+  void Replace(std::vector<ApiKey> keys, const UsedTokens& used = {});
   std::optional<Entry> Find(const Sha256& hash) const;
 
   std::filesystem::path path_;
   mutable std::mutex mutex_;
   std::map<Sha256, Entry> entries_;
+  UsedTokens saved_;
 };
 
 // What "Authorization: Bearer" or "x-api-key" says; empty: nothing.

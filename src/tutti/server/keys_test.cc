@@ -189,5 +189,49 @@ TEST_F(KeyRingTest, ReloadsAndKeepsWhatWasUsed) {
   EXPECT_EQ(KeyRing::Load(path).status().code(), StatusCode::kNotFound);
 }
 
+// Over another budget, another start and another key file.
+TEST_F(KeyRingTest, BudgetsAreForLife) {
+  const auto path = std::filesystem::path(::testing::TempDir()) / "tutti_keys_budget_test";
+  const std::filesystem::path used = path.string() + ".used";
+  std::filesystem::remove(used);
+  const auto write = [&](int64_t budget) {
+    keys_[0].limits.token_budget = budget;
+    ASSERT_TRUE(os::WriteFile(path, KeyLine(keys_[0]) + "\n").ok());
+  };
+  const auto admitted = [&](const KeyRing& ring) {
+    EXPECT_EQ(StatusOf(ring, With("x-api-key", "abc")), 200);
+    return caller_.limits->Admit(0).admitted;
+  };
+  write(100);
+  {
+    auto ring = KeyRing::Load(path).value();
+    EXPECT_TRUE(ring->SaveUsedTokens().ok());
+    EXPECT_TRUE(std::filesystem::exists(used)) << "what cannot be kept shows at the start";
+    EXPECT_TRUE(admitted(*ring));
+    caller_.limits->ChargeTokens(100, 0);
+    EXPECT_FALSE(admitted(*ring));
+    write(200);
+    EXPECT_TRUE(ring->Reload().ok());
+    EXPECT_TRUE(admitted(*ring));
+    caller_.limits->ChargeTokens(99, 0);
+    EXPECT_TRUE(admitted(*ring));
+    EXPECT_TRUE(ring->SaveUsedTokens().ok());
+  }
+  EXPECT_EQ(ReadUsedTokens(path)->at(keys_[0].hash), 199);
+  {
+    auto ring = KeyRing::Load(path).value();
+    EXPECT_TRUE(admitted(*ring));
+    caller_.limits->ChargeTokens(1, 0);
+    EXPECT_FALSE(admitted(*ring));
+    EXPECT_EQ(caller_.limits->Admit(0).retry_after_s, 0);
+    EXPECT_TRUE(ring->SaveUsedTokens().ok());
+  }
+  EXPECT_EQ(ReadUsedTokens(path)->at(keys_[0].hash), 200);
+  ASSERT_TRUE(os::WriteFile(used, "oops\n").ok());
+  EXPECT_THAT(KeyRing::Load(path).status().message(), HasSubstr("budget_test.used: line 1"));
+  std::filesystem::remove(path);
+  std::filesystem::remove(used);
+}
+
 }  // namespace
 }  // namespace tutti::server

@@ -51,6 +51,9 @@ RateDecision KeyLimits::Admit(double now_s) {
     decision.retry_after_s = retry_after_s;
     return decision;
   };
+  if (limits_.token_budget > 0 && *used_tokens_ >= limits_.token_budget) {
+    return refuse("token budget", limits_.token_budget, 0);
+  }
   if (limits_.requests_at_once > 0 && running_ >= limits_.requests_at_once) {
     return refuse("requests at once", limits_.requests_at_once, kRetryAtOnceS);
   }
@@ -71,6 +74,7 @@ RateDecision KeyLimits::Admit(double now_s) {
 }
 
 void KeyLimits::ChargeTokens(int64_t tokens, double now_s) {
+  *used_tokens_ += tokens;
   const std::lock_guard lock(mutex_);
   if (limits_.tokens_per_minute > 0) tokens_.Take(static_cast<double>(tokens), now_s);
 }

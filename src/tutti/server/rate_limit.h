@@ -1,15 +1,17 @@
-// How much a key may ask for: requests and tokens per minute, and requests at once.
+// How much a key may ask for: requests and tokens per minute, requests at once, and tokens in all.
 //
 // Token buckets that hold one minute's worth. Tokens are charged when they are known, after the
 // work, so a bucket may be in debt: the next request waits until it is paid off.
 //
 // Time is given, in seconds of any steady clock. Threads: any. Errors: none.
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tutti/server/http.h"
@@ -21,6 +23,7 @@ struct RateLimits {
   int64_t requests_per_minute = 0;
   int64_t tokens_per_minute = 0;
   int64_t requests_at_once = 0;
+  int64_t token_budget = 0;  // in the key's whole life
   friend bool operator==(const RateLimits&, const RateLimits&) = default;
 };
 
@@ -46,15 +49,20 @@ struct RateDecision {
   bool admitted = true;
   std::string_view limit;  // which one: "requests per minute"
   int64_t limit_value = 0;
-  double retry_after_s = 0;
+  double retry_after_s = 0;      // 0: waiting does not help
   std::shared_ptr<void> permit;  // a place among the requests at once, while it lives
 };
 
 // The state of one key's limits. Shared by its requests.
 class KeyLimits : public std::enable_shared_from_this<KeyLimits> {
  public:
-  explicit KeyLimits(const RateLimits& limits)
-      : limits_(limits), requests_(limits.requests_per_minute), tokens_(limits.tokens_per_minute) {}
+  // `used_tokens` is shared with whoever keeps it for longer than these limits hold.
+  explicit KeyLimits(const RateLimits& limits, std::shared_ptr<std::atomic<int64_t>> used_tokens =
+                                                   std::make_shared<std::atomic<int64_t>>(0))
+      : limits_(limits),
+        used_tokens_(std::move(used_tokens)),
+        requests_(limits.requests_per_minute),
+        tokens_(limits.tokens_per_minute) {}
 
   // Charges a request, if it may come now.
   RateDecision Admit(double now_s);
@@ -69,6 +77,7 @@ class KeyLimits : public std::enable_shared_from_this<KeyLimits> {
 
  private:
   const RateLimits limits_;
+  const std::shared_ptr<std::atomic<int64_t>> used_tokens_;
   std::mutex mutex_;
   TokenBucket requests_;
   TokenBucket tokens_;
