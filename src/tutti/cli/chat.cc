@@ -8,6 +8,7 @@
 #include "tutti/cli/kernel_report.h"
 #include "tutti/cli/line_editor.h"
 #include "tutti/cli/model_loader.h"
+#include "tutti/cli/output_file.h"
 #include "tutti/cli/prompt_builder.h"
 #include "tutti/os/file.h"
 
@@ -130,9 +131,17 @@ class Chat {
     for (const Message& message : messages_) {
       list.push_back({{"role", message.role}, {"content", message.content}});
     }
-    const Status status =
-        os::WriteFile(path, ToJson(boost::json::object{{"messages", std::move(list)}}) + "\n");
+    Status status = CheckFile(path);
+    if (status.ok()) {
+      status =
+          os::WriteFile(path, ToJson(boost::json::object{{"messages", std::move(list)}}) + "\n");
+    }
     console_.Say("{}", status.ok() ? "Saved to " + path + "." : status.message());
+  }
+
+  Status CheckFile(const std::string& path) const {
+    TUTTI_ASSIGN_OR_RETURN(const format::Checkpoint checkpoint, OpenChosen(loaded_.choice));
+    return CheckOutput(path, loaded_.choice, checkpoint);
   }
 
   Status Answer(const std::string& text) {

@@ -3,7 +3,6 @@
 #include <CLI/CLI.hpp>
 
 #include <boost/json.hpp>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +12,7 @@
 #include "tutti/cli/json_text.h"
 #include "tutti/cli/model_loader.h"
 #include "tutti/cli/options.h"
+#include "tutti/cli/output_file.h"
 #include "tutti/cli/progress.h"
 #include "tutti/cli/size_text.h"
 #include "tutti/engine/convert.h"
@@ -47,7 +47,7 @@ class ConvertCommand final : public Command {
     TUTTI_ASSIGN_OR_RETURN(const QuantMix mix, QuantMixOf(type_));
     TUTTI_ASSIGN_OR_RETURN(const ModelChoice choice, ChooseModel(model_.model));
     TUTTI_ASSIGN_OR_RETURN(const format::Checkpoint checkpoint, OpenChosen(choice));
-    TUTTI_RETURN_IF_ERROR(CheckOutput(checkpoint));
+    TUTTI_RETURN_IF_ERROR(CheckOutput(out_, choice, checkpoint, {importance_file_}));
     std::optional<engine::ImportanceMatrix> importance;
     if (!importance_file_.empty()) {
       TUTTI_ASSIGN_OR_RETURN(importance, engine::ReadImportanceMatrix(importance_file_));
@@ -62,6 +62,12 @@ class ConvertCommand final : public Command {
       console.Say("note: the importance matrix says nothing about {} tensors, for example {}",
                   report.without_importance.size(), report.without_importance[0]);
     }
+    if (importance && report.with_importance == 0) {
+      console.Say(
+          "note: no tensor needed the importance matrix: {} is written without one, or the "
+          "model has its formats already",
+          type_);
+    }
     if (json_) {
       PrintJson(console, report);
     } else {
@@ -72,18 +78,6 @@ class ConvertCommand final : public Command {
   }
 
  private:
-  // The model would be gone, and its finer weights with it.
-  Status CheckOutput(const format::Checkpoint& checkpoint) const {
-    for (const os::MmapFile& file : checkpoint.files) {
-      std::error_code absent;
-      if (std::filesystem::equivalent(file.path(), out_, absent)) {
-        return UsageError("{} is the model itself: give the result another name",
-                          Printable(out_, 1000));
-      }
-    }
-    return {};
-  }
-
   Result<engine::ConvertReport> Convert(const format::Checkpoint& checkpoint,
                                         const VocabSpec& vocab, const QuantMix& mix,
                                         const std::optional<engine::ImportanceMatrix>& importance,

@@ -10,8 +10,10 @@
 #include "tutti/base/printable.h"
 #include "tutti/cli/command.h"
 #include "tutti/cli/json_text.h"
+#include "tutti/cli/kernel_report.h"
 #include "tutti/cli/model_loader.h"
 #include "tutti/cli/options.h"
+#include "tutti/cli/output_file.h"
 #include "tutti/cli/progress.h"
 #include "tutti/cli/prompt_builder.h"
 #include "tutti/engine/importance_collector.h"
@@ -45,6 +47,8 @@ class ImatrixCommand final : public Command {
     TUTTI_ASSIGN_OR_RETURN(const std::string text, os::ReadFile(file_, kMaxTextBytes));
     TUTTI_ASSIGN_OR_RETURN(const ModelChoice choice, ChooseModel(model_.model));
     TUTTI_ASSIGN_OR_RETURN(format::Checkpoint checkpoint, OpenChosen(choice));
+    TUTTI_RETURN_IF_ERROR(CheckOutput(out_, choice, checkpoint, {file_}));
+    WarnOfSlowKernels(console);
     TUTTI_ASSIGN_OR_RETURN(const VocabSpec vocab, ReadChosenVocab(choice));
     TUTTI_ASSIGN_OR_RETURN(const auto tokenizer, text::Tokenizer::Create(vocab));
     const TokenIds ids = text::EncodeOpenText(*tokenizer, text);

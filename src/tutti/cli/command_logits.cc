@@ -5,9 +5,12 @@
 #include <cstring>
 
 #include "tutti/cli/command.h"
+#include "tutti/cli/exact_mode.h"
 #include "tutti/cli/json_text.h"
+#include "tutti/cli/kernel_report.h"
 #include "tutti/cli/model_loader.h"
 #include "tutti/cli/options.h"
+#include "tutti/cli/output_file.h"
 #include "tutti/cli/progress.h"
 #include "tutti/cli/scoring.h"
 #include "tutti/format/safetensors.h"
@@ -25,13 +28,17 @@ class LogitsCommand final : public Command {
         ->type_name("FILE")
         ->required();
     model_.DeclareEngine(app, false);
+    app.get_option("--exact")->description("float32 arithmetic: the default here");
     app.add_flag("--fast", fast_, "the fast path's arithmetic instead of exact float32");
     DeclareJson(app, json_);
   }
 
   Status Run(Console& console) override {
     TUTTI_ASSIGN_OR_RETURN(const TokenIds ids, ParseIds(ids_));
-    model_.engine.exact = !fast_;  // who asks for numbers compares them
+    TUTTI_RETURN_IF_ERROR(
+        BeExactUnless(fast_, model_.engine));  // who asks for numbers compares them
+    TUTTI_RETURN_IF_ERROR(CheckFile());
+    WarnOfSlowKernels(console);
     TUTTI_ASSIGN_OR_RETURN(const LoadedModel loaded, LoadModel(model_.model, model_.engine));
     const auto rows = static_cast<int64_t>(ids.size());
     const int64_t cols = loaded.engine->spec().vocab_size;
@@ -49,6 +56,12 @@ class LogitsCommand final : public Command {
   }
 
  private:
+  Status CheckFile() const {
+    TUTTI_ASSIGN_OR_RETURN(const ModelChoice choice, ChooseModel(model_.model));
+    TUTTI_ASSIGN_OR_RETURN(const format::Checkpoint checkpoint, OpenChosen(choice));
+    return CheckOutput(out_, choice, checkpoint);
+  }
+
   // Rows go to the file as they come: all of them may be larger than memory.
   Status Write(Engine& engine, const TokenIds& ids, Console& console) const {
     const int64_t cols = engine.spec().vocab_size;

@@ -7,6 +7,7 @@
 
 #include "tutti/cli/chat.h"
 #include "tutti/cli/command.h"
+#include "tutti/cli/exact_mode.h"
 #include "tutti/cli/generate.h"
 #include "tutti/cli/grammar_options.h"
 #include "tutti/cli/json_text.h"
@@ -90,12 +91,10 @@ class RunCommand final : public Command {
         !std::filesystem::exists(model_.model, error)) {
       prompt_.swap(model_.model);
     }
-    if (fast_ && (ids_given_->count() == 0 || model_.engine.exact)) {
-      return UsageError("--fast goes with --ids and without --exact");
-    }
+    if (fast_ && ids_given_->count() == 0) return UsageError("--fast goes with --ids");
     if (ids_given_->count() > 0) {
       answer_.raw = true;
-      model_.engine.exact = !fast_;  // ids come from people who compare engines
+      TUTTI_RETURN_IF_ERROR(BeExactUnless(fast_, model_.engine));  // who gives ids compares engines
     }
     if (answer_.raw && !answer_.system.empty()) {
       return UsageError("--system needs the chat template: leave out --raw and --ids");
