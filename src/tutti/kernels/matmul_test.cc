@@ -2,16 +2,46 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
 
+#include "tutti/base/checked_math.h"
 #include "tutti/base/rng.h"
+#include "tutti/kernels/strip.h"
 #include "tutti/tensor/decode.h"
 #include "tutti/tensor/random_blocks.h"
 
 namespace tutti::kernels {
 namespace {
+
+// Any blocks whose largest value is neither zero nor huge.
+void FillAny(DType dtype, Rng& rng, std::span<std::byte> bytes) {
+  const DTypeInfo& info = InfoOf(dtype);
+  std::vector<float> values(static_cast<size_t>(info.block_size));
+  tensor::WeightView view;
+  view.dtype = dtype;
+  view.rows = 1;
+  view.cols = info.block_size;
+  view.row_stride_bytes = info.block_bytes;
+  for (size_t at = 0; at < bytes.size(); at += static_cast<size_t>(info.block_bytes)) {
+    view.data = &bytes[at];
+    for (bool fits = false; !fits;) {
+      for (int32_t i = 0; i < info.block_bytes; ++i) {
+        bytes[at + static_cast<size_t>(i)] = static_cast<std::byte>(rng.NextU64());
+      }
+      tensor::DecodeRow(view, 0, values);
+      float largest = 0;
+      fits = true;
+      for (const float v : values) {
+        fits = fits && std::abs(v) <= 1;  // not for NaN
+        largest = std::max(largest, std::abs(v));
+      }
+      fits = fits && largest >= 0x1p-7f;
+    }
+  }
+}
 
 struct TestMatrix {
   TestMatrix(DType dtype, int64_t rows, int64_t cols, Rng& rng) {
@@ -21,13 +51,39 @@ struct TestMatrix {
     view.cols = cols;
     view.row_stride_bytes = cols / info.block_size * info.block_bytes;
     bytes.resize(static_cast<size_t>(rows * view.row_stride_bytes));
-    tensor::FillRandom(dtype, 0.05f, rng, bytes);
     view.data = bytes.data();
+    if (dtype == DType::kInt4Packed || dtype == DType::kMXFP4Split) {
+      for (std::byte& b : bytes) b = static_cast<std::byte>(rng.NextU64());
+      AddScales(dtype == DType::kInt4Packed ? DType::kF32 : DType::kU8, 1, 32, rng);
+    } else if (tensor::CanFillRandom(dtype)) {
+      tensor::FillRandom(dtype, 0.05f, rng, bytes);
+    } else {
+      FillAny(dtype, rng, bytes);
+      if (dtype == DType::kF8E4M3) AddScales(DType::kF32, 64, 128, rng);
+    }
     bias.resize(static_cast<size_t>(rows));
     for (float& v : bias) v = static_cast<float>(rng.NextDouble());
   }
+  // In a tensor of their own: 1/8 to 3/8, or powers of two.
+  void AddScales(DType dtype, int64_t block_rows, int64_t block_cols, Rng& rng) {
+    view.scale_dtype = dtype;
+    view.scale_block_rows = static_cast<int32_t>(block_rows);
+    view.scale_block_cols = static_cast<int32_t>(block_cols);
+    const int64_t size = InfoOf(dtype).block_bytes;
+    view.scale_row_stride_bytes = DivCeil(view.cols, block_cols) * size;
+    scales.resize(
+        static_cast<size_t>(DivCeil(view.rows, block_rows) * view.scale_row_stride_bytes));
+    for (size_t at = 0; at < scales.size(); at += static_cast<size_t>(size)) {
+      const float plain = 0.125f + static_cast<float>(rng.NextDouble()) / 4;
+      const auto power = static_cast<uint8_t>(122 + rng.NextU64() % 4);
+      if (dtype == DType::kF32) std::memcpy(&scales[at], &plain, sizeof plain);
+      if (dtype == DType::kU8) std::memcpy(&scales[at], &power, sizeof power);
+    }
+    view.scales = scales.data();
+  }
   tensor::WeightView view;
   std::vector<std::byte> bytes;
+  std::vector<std::byte> scales;
   std::vector<float> bias;
 };
 
@@ -90,14 +146,20 @@ TEST(MatMulTest, JobsOfMixedFormatsShareTheirInput) {
   }
 }
 
-TEST(MatMulTest, ARowHasTheSameBitsInEveryCompanyOnAnyThreads) {
+bool MayBeWeights(DType dtype) {
+  return InfoOf(dtype).block_size > 1 || dtype == DType::kF32 || dtype == DType::kF16 ||
+         dtype == DType::kBF16 || dtype == DType::kF8E4M3;
+}
+
+TEST(MatMulTest, ARowOfAnyTypeHasTheSameBitsInEveryCompanyOnAnyThreads) {
   constexpr int64_t kRows = 97, kCols = 768, kTokens = 600;  // more than one block of columns
-  for (const DType dtype :
-       {DType::kQ8_0, DType::kQ4_K, DType::kQ6_K, DType::kQ2_K, DType::kBF16, DType::kF16}) {
+  os::ThreadPool one(1), three(3);
+  for (int id = 0; id <= static_cast<int>(DType::kMXFP4Split); ++id) {
+    const auto dtype = static_cast<DType>(id);
+    if (!MayBeWeights(dtype)) continue;
     Rng rng(2);
     const TestMatrix m(dtype, kRows, kCols, rng);
     const std::vector<float> in = RandomFloats(kTokens * kCols, rng);
-    os::ThreadPool one(1), three(3);
     KernelContext alone{one}, crowd{three};
     std::vector<float> expected(kTokens * kRows), actual(kTokens * kRows);
     const MatMulJob job{m.view, m.bias.data(), expected.data(), kRows};
@@ -109,6 +171,13 @@ TEST(MatMulTest, ARowHasTheSameBitsInEveryCompanyOnAnyThreads) {
     }
     EXPECT_EQ(0, std::memcmp(actual.data(), expected.data(), actual.size() * sizeof(float)))
         << NameOf(dtype);
+    // The first tokens and, behind the border of a block, the last.
+    for (const int64_t first : {int64_t{0}, kTokens - 3}) {
+      const Activations some{in.data() + first * kCols, 3, kCols, kCols};
+      EXPECT_LT(ErrorOf(m, some, expected.data() + first * kRows, kRows),
+                HasStrips(m.view) ? 0.01 : 1e-6)
+          << NameOf(dtype);
+    }
   }
 }
 
