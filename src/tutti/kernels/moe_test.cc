@@ -11,6 +11,8 @@
 
 #include "tutti/base/rng.h"
 #include "tutti/kernels/activation.h"
+#include "tutti/kernels/q8_columns.h"
+#include "tutti/tensor/decode.h"
 #include "tutti/tensor/random_blocks.h"
 
 namespace tutti::kernels {
@@ -255,6 +257,104 @@ TEST(MoeTest, QuantisedExpertsDependOnNobodyElse) {
                                  one.size() * sizeof(float)))
             << NameOf(dtype) << ", " << isa->name << ", token " << t;
       }
+    }
+  }
+}
+
+// The same weights as floats, for the scalar twin.
+ExpertWeights AsFloats(ExpertWeights expert, std::vector<std::vector<float>>& memory) {
+  for (tensor::WeightView* view : {&expert.gate, &expert.up, &expert.down}) {
+    const auto cols = static_cast<size_t>(view->cols);
+    std::vector<float> values(static_cast<size_t>(view->rows) * cols);
+    for (int64_t r = 0; r < view->rows; ++r) {
+      tensor::DecodeRow(*view, r, std::span(values).subspan(static_cast<size_t>(r) * cols, cols));
+    }
+    memory.push_back(std::move(values));
+    *view = TestExperts::View(memory.back().data(), view->rows, view->cols);
+  }
+  return expert;
+}
+
+// All tokens on one expert, more than a block of columns holds, and a shared expert beside it.
+struct OneBusyExpert {
+  static constexpr int64_t kExperts = 3, kDim = 64, kInner = 96, kTokens = 600;
+
+  OneBusyExpert() : bytes(kExperts + 1), bias(2 * kInner + kDim), in(kTokens * kDim), out(in) {
+    Rng rng(5);
+    for (float& v : bias) v = static_cast<float>(rng.NextDouble() - 0.5);
+    for (auto& matrices : bytes) {
+      ExpertWeights& expert =
+          experts.emplace_back(RandomExpert(DType::kQ8_0, kDim, kInner, rng, matrices));
+      expert.gate_bias = bias.data();
+      expert.up_bias = bias.data() + kInner;
+      expert.down_bias = bias.data() + 2 * kInner;
+      floats.push_back(AsFloats(expert, memory));
+    }
+    for (float& v : in) v = static_cast<float>(rng.NextDouble() * 4 - 2);
+    for (int64_t t = 0; t < kTokens; ++t) gates.push_back(static_cast<float>(rng.NextDouble()));
+  }
+  static Routes RoutesOf(int64_t tokens) {
+    const auto count = static_cast<size_t>(tokens);
+    return {.tokens = tokens,
+            .slots = 1,
+            .experts = std::vector<int32_t>(count, 1),
+            .weights = std::vector<float>(count, 0.75f)};
+  }
+  // For the tokens from `first` on.
+  MoeJob JobOf(const std::vector<ExpertWeights>& all, int64_t first) {
+    MoeJob job;
+    job.experts = std::span(all).first(kExperts);
+    job.shared = &all.back();
+    job.shared_weights = gates.data() + first;
+    job.out = out.data() + first * kDim;
+    job.out_stride = kDim;
+    return job;
+  }
+  // In two calls; with a cut at kTokens in one.
+  std::vector<float> Run(int64_t cut, KernelContext& context) {
+    std::fill(out.begin(), out.end(), -5.0f);
+    for (const auto& [first, count] : {std::pair{int64_t{0}, cut}, std::pair{cut, kTokens - cut}}) {
+      MoeExperts({in.data() + first * kDim, count, kDim, kDim}, RoutesOf(count),
+                 JobOf(experts, first), context);
+    }
+    return out;
+  }
+  // Relative, of all tokens.
+  double ErrorOf(const std::vector<float>& actual) {
+    const Activations x{in.data(), kTokens, kDim, kDim};
+    const MoeJob job = JobOf(floats, 0);
+    const Routes routes = RoutesOf(kTokens);
+    double error = 0, size = 0;
+    for (int64_t t = 0; t < kTokens; ++t) {
+      const std::vector<double> expected = TestExperts::Reference(job, routes, x, t);
+      for (size_t c = 0; c < kDim; ++c) {
+        error += std::pow(actual[static_cast<size_t>(t * kDim) + c] - expected[c], 2);
+        size += std::pow(expected[c], 2);
+      }
+    }
+    return std::sqrt(error / size);
+  }
+
+  std::vector<std::array<std::vector<std::byte>, 3>> bytes;
+  std::vector<std::vector<float>> memory;
+  std::vector<float> bias, in, out, gates;
+  std::vector<ExpertWeights> experts, floats;  // the shared one last
+};
+
+TEST(MoeTest, MoreTokensThanABlockOfColumns) {
+  OneBusyExpert test;
+  static_assert(OneBusyExpert::kTokens > static_cast<int64_t>(kColumnBlock));
+  os::ThreadPool pool(2), alone(1);
+  for (const bool exact : {true, false}) {
+    KernelContext context{pool, exact}, single{alone, exact};
+    const std::vector<float> whole = test.Run(OneBusyExpert::kTokens, context);
+    EXPECT_LT(test.ErrorOf(whole), exact ? 1e-6 : 0.015);
+    EXPECT_EQ(test.ErrorOf(whole) > 1e-4, !exact) << "one recipe instead of the other";
+    EXPECT_EQ(test.Run(kColumnBlock + 11, single), whole) << "cut behind the first block";
+    EXPECT_EQ(test.Run(300, context), whole) << "cut within it";
+    for (const StripIsa* isa : SupportedStripIsas()) {
+      single.strips = isa;
+      EXPECT_EQ(test.Run(OneBusyExpert::kTokens, single), whole) << isa->name;
     }
   }
 }
