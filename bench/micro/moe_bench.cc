@@ -93,20 +93,22 @@ std::vector<double> Product(const tensor::WeightView& w, const std::vector<doubl
   return out;
 }
 
-// The first token in double arithmetic on decoded weights: within the error of 8 bits.
-bool IsRight(const Experts& experts, const kernels::Routes& routes, const float* x,
-             const float* out) {
-  const std::vector<double> in(x, x + kDim);
+// One token in double arithmetic on decoded weights: within the error of 8 bits.
+bool IsRight(const Experts& experts, const kernels::Routes& routes, int64_t token,
+             const std::vector<float>& x, const std::vector<float>& all) {
+  const std::vector<double> in(x.begin() + token * kDim, x.begin() + (token + 1) * kDim);
+  const float* out = all.data() + token * kDim;
   std::vector<double> sum(kDim);
-  for (size_t slot = 0; slot < kSlots; ++slot) {
-    const kernels::ExpertWeights& e = experts.views()[static_cast<size_t>(routes.experts[slot])];
+  for (int64_t slot = token * kSlots; slot < (token + 1) * kSlots; ++slot) {
+    const auto pair = static_cast<size_t>(slot);
+    const kernels::ExpertWeights& e = experts.views()[static_cast<size_t>(routes.experts[pair])];
     std::vector<double> hidden = Product(e.gate, in);
     const std::vector<double> up = Product(e.up, in);
     for (size_t i = 0; i < hidden.size(); ++i) {
       hidden[i] = kernels::GatedActivationReference(Activation::kSilu, 0, hidden[i], up[i]);
     }
     const std::vector<double> down = Product(e.down, hidden);
-    for (size_t i = 0; i < sum.size(); ++i) sum[i] += routes.weights[slot] * down[i];
+    for (size_t i = 0; i < sum.size(); ++i) sum[i] += routes.weights[pair] * down[i];
   }
   double error = 0;
   double size = 0;
@@ -128,9 +130,11 @@ void Run(benchmark::State& state, DType dtype) {
   const kernels::MoeJob job{.experts = experts.views(), .out = out.data(), .out_stride = kDim};
   const kernels::Activations in{x.data(), tokens, kDim, kDim};
   kernels::MoeExperts(in, routes, job, context);
-  if (!IsRight(experts, routes, x.data(), out.data())) {
-    state.SkipWithError("wrong answer");
-    return;
+  for (const int64_t token : {int64_t{0}, tokens - 1}) {
+    if (!IsRight(experts, routes, token, x, out)) {
+      state.SkipWithError("wrong answer");
+      return;
+    }
   }
   for (auto _ : state) kernels::MoeExperts(in, routes, job, context);
   const double calls = static_cast<double>(state.iterations());
