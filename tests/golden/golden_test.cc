@@ -1,8 +1,10 @@
 // Every architecture against what another implementation computed, from both kinds of checkpoint,
 // in exact arithmetic: all recorded logits within 1e-4 of their range and the same greedy
-// continuation. Then the promises about batches: however the tokens are cut into calls, the bits
-// are the same.
+// continuation. Then the promises about batches, in the arithmetic that ships too: however the
+// tokens are cut into calls, in whatever company and on any number of threads, the bits are the
+// same.
 #include <cstdio>
+#include <optional>
 #include <set>
 
 #include "tests/golden/golden_model.h"
@@ -82,17 +84,20 @@ std::vector<Case> SharedCases() {
   return cases;
 }
 
+// A small chunk, so that prompts need several, and room for all prompts at once.
+std::unique_ptr<Engine> LoadForAllPrompts(const Case& c, EngineOptions options) {
+  options.prefill_chunk = 64;
+  const auto one = testing::LoadEngine(c.model, options);
+  if (one == nullptr) return nullptr;
+  options.kv_budget_bytes = 4 * one->costs().kv_budget_bytes;
+  return testing::LoadEngine(c.model, options);
+}
+
 class GoldenTest : public ::testing::TestWithParam<Case> {
  protected:
-  void SetUp() override { Load(1); }
-  // A small chunk, so that prompts need several, and room for all prompts at once.
-  void Load(int threads) {
+  void SetUp() override {
     golden_ = testing::ReadGolden(GetParam().golden);
-    EngineOptions options{.threads = threads, .exact = true, .prefill_chunk = 64};
-    engine_ = testing::LoadEngine(GetParam().model, options);
-    ASSERT_NE(engine_, nullptr);
-    options.kv_budget_bytes = 4 * engine_->costs().kv_budget_bytes;
-    engine_ = testing::LoadEngine(GetParam().model, options);
+    engine_ = LoadForAllPrompts(GetParam(), {.threads = 1, .exact = true});
     ASSERT_NE(engine_, nullptr);
   }
   void TearDown() override {
@@ -147,32 +152,82 @@ TEST_P(GoldenTest, LogitsAndGreedyContinuation) {
 }
 
 // Both kinds of checkpoint give the same weights, so one of them is enough here.
-class BatchTest : public GoldenTest {
- protected:
-  void SetUp() override { Load(2); }
+struct BatchCase {
+  Case model;
+  const char* arithmetic;
+  bool exact = false;
+  std::optional<KvType> kv_type = {};
 };
 
-// Whole prompt, chunks of any size, one by one: the same bits. Prompts of latent attention must
-// be longer, so that they have both forms.
-TEST_P(BatchTest, CutsOfThePromptChangeNoBit) {
-  const bool latent = engine_->spec().attention[0].kind == AttentionKind::kLatent;
-  const TokenIds& ids = golden_.prompts[latent ? 3 : 2].ids;
-  const std::vector<float> whole = Logits(ids);
-  for (const size_t piece : {latent ? size_t{101} : size_t{1}, size_t{7}, size_t{32}}) {
+void PrintTo(const BatchCase& c, std::ostream* out) {
+  *out << c.arithmetic << " " << c.model.model.string();
+}
+
+class BatchTest : public ::testing::TestWithParam<BatchCase> {
+ protected:
+  void SetUp() override {
+    golden_ = testing::ReadGolden(GetParam().model.golden);
+    engine_ = Load(2, GetParam().exact);
+    ASSERT_NE(engine_, nullptr);
+    const KvType type = engine_->costs().kv_type;
+    EXPECT_EQ(type == KvType::kF32, GetParam().exact);
+    EXPECT_EQ(type, GetParam().kv_type.value_or(type));
+  }
+  void TearDown() override {
+    if (engine_ == nullptr) return;
+    EXPECT_EQ(engine_->CheckIntegrity(), "");
+  }
+  static std::unique_ptr<Engine> Load(int threads, bool exact) {
+    EngineOptions options{.threads = threads, .exact = exact};
+    if (!exact) options.kv_type = GetParam().kv_type;
+    return LoadForAllPrompts(GetParam().model, options);
+  }
+  bool latent() const { return engine_->spec().attention[0].kind == AttentionKind::kLatent; }
+
+  // All logits of a prompt that comes in pieces.
+  std::vector<float> LogitsOfPieces(const TokenIds& ids, size_t piece, size_t prompt_length) {
     const SequenceId sequence = *engine_->NewSequence();
     std::vector<float> logits;
     for (size_t at = 0; at < ids.size(); at += piece) {
       const auto tokens = std::span(ids).subspan(at, std::min(piece, ids.size() - at));
-      const auto result = engine_->Forward({{{.sequence = sequence,
-                                              .tokens = tokens,
-                                              .logits = LogitsWanted::kAll,
-                                              .prompt_length = static_cast<int32_t>(ids.size())}}});
-      ASSERT_TRUE(result.ok()) << result.status().message();
+      const auto result =
+          engine_->Forward({{{.sequence = sequence,
+                              .tokens = tokens,
+                              .logits = LogitsWanted::kAll,
+                              .prompt_length = static_cast<int32_t>(prompt_length)}}});
+      TUTTI_CHECK(result.ok(), result.status().message());
       logits.insert(logits.end(), result->logits.begin(), result->logits.end());
     }
     engine_->EndSequence(sequence);
-    EXPECT_EQ(logits, whole) << "in pieces of " << piece;
+    return logits;
   }
+
+  Golden golden_;
+  std::unique_ptr<Engine> engine_;
+};
+
+// A whole prompt on one thread, chunks of any size on two, one by one: the same bits. Prompts of
+// latent attention must be longer, so that they have both forms; what counts as generated has one.
+TEST_P(BatchTest, CutsOfThePromptAndThreadsChangeNoBit) {
+  const TokenIds& ids = golden_.prompts[latent() ? 3 : 2].ids;
+  const auto single = Load(1, GetParam().exact);
+  ASSERT_NE(single, nullptr);
+  for (const size_t length : {ids.size(), size_t{0}}) {
+    const std::vector<float> whole = testing::LogitsOf(*single, ids, length);
+    for (const size_t piece : {latent() ? size_t{101} : size_t{1}, size_t{7}, size_t{32}}) {
+      EXPECT_EQ(LogitsOfPieces(ids, piece, length), whole)
+          << "in pieces of " << piece << " of a prompt of " << length;
+    }
+    if (!latent()) break;  // the length says nothing
+  }
+}
+
+// What holds for the reference is not shown of it again.
+TEST_P(BatchTest, TheArithmeticIsTheOneAskedFor) {
+  const auto exact = Load(1, true);
+  ASSERT_NE(exact, nullptr);
+  const TokenIds& ids = golden_.prompts[1].ids;
+  EXPECT_EQ(testing::LogitsOf(*engine_, ids) == testing::LogitsOf(*exact, ids), GetParam().exact);
 }
 
 // Sequences of different lengths together, then one more token each: as one by one.
@@ -181,7 +236,7 @@ TEST_P(BatchTest, CompanyChangesNoBit) {
   std::vector<SequenceId> sequences;
   Batch batch;
   for (const GoldenPrompt& prompt : golden_.prompts) {
-    alone.push_back(Logits(prompt.ids));
+    alone.push_back(testing::LogitsOf(*engine_, prompt.ids));
     sequences.push_back(*engine_->NewSequence());
     const auto head = std::span(prompt.ids).first(prompt.ids.size() - 1);
     batch.entries.push_back({.sequence = sequences.back(),
@@ -208,25 +263,44 @@ TEST_P(BatchTest, CompanyChangesNoBit) {
   }
 }
 
-std::vector<Case> BatchCases() {
-  std::vector<Case> cases = RepositoryCases();
-  std::erase_if(cases, [](const Case& c) {
-    return c.model.extension() == ".gguf" && c.name.find("Q4_K_M") == std::string::npos;
-  });
+bool IsQuantised(const Case& c) { return c.name.find("_wide-") != std::string::npos; }
+
+// The repository's in exact arithmetic and in what ships, there also the shared quantised ones: all
+// kinds of products. The smallest keys and values with some, of either kind of attention.
+std::vector<BatchCase> BatchCases() {
+  const std::set<std::string> few = {"deepseek_v2", "kimi_k2_int4", "gpt_oss_mxfp4",
+                                     "qwen3_moe_wide-Q4_K_M_gguf"};
+  std::set<std::string> known;
+  std::vector<BatchCase> cases;
+  for (const Case& c : RepositoryCases()) {
+    if (c.model.extension() == ".gguf" && !IsQuantised(c)) continue;
+    known.insert(c.name);
+    cases.push_back({c, "exact", true});
+    cases.push_back({c, "default"});
+    if (few.contains(c.name)) cases.push_back({c, "q8_0", false, KvType::kQ8_0});
+  }
+  for (const Case& c : SharedCases()) {
+    if (IsQuantised(c) && !known.contains(c.name)) cases.push_back({c, "default"});
+  }
   return cases;
 }
 
-std::string NameOfCase(const ::testing::TestParamInfo<Case>& param) {
-  std::string name = param.param.name;
+std::string NameOf(std::string name) {
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
+}
+std::string NameOfCase(const ::testing::TestParamInfo<Case>& param) {
+  return NameOf(param.param.name);
+}
+std::string NameOfBatchCase(const ::testing::TestParamInfo<BatchCase>& param) {
+  return NameOf(param.param.model.name) + "_" + param.param.arithmetic;
 }
 
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(GoldenTest);
 INSTANTIATE_TEST_SUITE_P(Repository, GoldenTest, ::testing::ValuesIn(RepositoryCases()),
                          NameOfCase);
 INSTANTIATE_TEST_SUITE_P(Shared, GoldenTest, ::testing::ValuesIn(SharedCases()), NameOfCase);
-INSTANTIATE_TEST_SUITE_P(Repository, BatchTest, ::testing::ValuesIn(BatchCases()), NameOfCase);
+INSTANTIATE_TEST_SUITE_P(All, BatchTest, ::testing::ValuesIn(BatchCases()), NameOfBatchCase);
 
 }  // namespace
 }  // namespace tutti
