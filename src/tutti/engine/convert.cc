@@ -115,8 +115,13 @@ class Progress {
 // Encodes a tensor piece by piece: while the leading thread writes one, the others begin the next.
 class TensorWriter {
  public:
-  TensorWriter(const Plan& plan, const ConvertOptions& options, os::ThreadPool& pool)
-      : plan_(plan), source_(*plan.source), pool_(pool), floats_(static_cast<size_t>(pool.size())) {
+  TensorWriter(const Plan& plan, const ConvertOptions& options, model::LateCopies& late,
+               os::ThreadPool& pool)
+      : plan_(plan),
+        source_(*plan.source),
+        late_(late),
+        pool_(pool),
+        floats_(static_cast<size_t>(pool.size())) {
     if (options.importance != nullptr) importance_ = options.importance->Means(plan.tensor.name);
   }
 
@@ -133,12 +138,14 @@ class TensorWriter {
       const WeightView& matrix = source_.matrices[m];
       const auto row_bytes = RowBytes(plan_.dtype, matrix.cols);
       const int64_t most = std::max<int64_t>(1, static_cast<int64_t>(kPieceBytes) / row_bytes);
+      late_.Make(matrix);
       for (int64_t begin = 0; begin < matrix.rows; begin += most) {
         const int64_t end = std::min(begin + most, matrix.rows);
         next.resize(static_cast<size_t>((end - begin) * row_bytes));
         TUTTI_RETURN_IF_ERROR(EncodeRows(m, begin, end, next, flush));
         std::swap(ready, next);
       }
+      late_.Drop(matrix);
     }
     return flush();
   }
@@ -172,6 +179,7 @@ class TensorWriter {
 
   const Plan& plan_;
   const WeightSource& source_;
+  model::LateCopies& late_;
   os::ThreadPool& pool_;
   std::vector<float> importance_;           // of every matrix in turn, or empty
   std::vector<std::vector<float>> floats_;  // a row for each member
@@ -202,7 +210,7 @@ class Conversion {
   Status CheckImportance();
   void SetGeneralKeys();
   Status Produce(const Plan& plan, os::ThreadPool& pool, Progress& progress,
-                 const GgufWriter::Append& append) const;
+                 const GgufWriter::Append& append);
 
   const format::Checkpoint& checkpoint_;
   const ConvertOptions& options_;
@@ -309,8 +317,11 @@ void Conversion::SetGeneralKeys() {
 Status Conversion::Prepare() {
   TUTTI_ASSIGN_OR_RETURN(architecture_, model::FindArchitecture(source_));
   TUTTI_ASSIGN_OR_RETURN(spec_, model::ReadModelSpec(*architecture_, source_));
+  const int64_t available_bytes = os::ReadTopology(os::RealSystemFiles()).available_memory_bytes;
   TUTTI_ASSIGN_OR_RETURN(
-      weights_, model::LoadWeights(spec_, model::NamesOf(*architecture_, source_.gguf), source_));
+      weights_, model::LoadWeights(spec_, model::NamesOf(*architecture_, source_.gguf), source_,
+                                   available_bytes > 0 ? available_bytes : INT64_MAX,
+                                   model::CopyTime::kWhenWanted));
   spec_ = WithDivisors(std::move(spec_));
   if (!options_.name.empty()) spec_.name = options_.name;
   if (spec_.name.empty()) spec_.name = checkpoint_.path.stem().string();
@@ -343,14 +354,14 @@ Status Conversion::Write(const VocabSpec* vocab, const std::filesystem::path& pa
 }
 
 Status Conversion::Produce(const Plan& plan, os::ThreadPool& pool, Progress& progress,
-                           const GgufWriter::Append& append) const {
+                           const GgufWriter::Append& append) {
   const WeightSource& source = *plan.source;
   if (source.matrices.empty()) {
     const auto values = std::as_bytes(std::span(source.vector));
     TUTTI_RETURN_IF_ERROR(append({reinterpret_cast<const char*>(values.data()), values.size()}));
     return progress.Add(values.size());
   }
-  return TensorWriter(plan, options_, pool).Write(append, [&](size_t bytes) {
+  return TensorWriter(plan, options_, weights_.late, pool).Write(append, [&](size_t bytes) {
     // What was read of the model need not stay in memory.
     for (const os::MmapFile& file : checkpoint_.files) file.Forget();
     return progress.Add(bytes);

@@ -6,11 +6,13 @@
 // else is decoded and encoded again, so quantised input is accepted.
 //
 // Memory: two pieces of 4 MiB (or a row, where that is longer) and a row of float32 for each
-// thread, besides what the model's small tensors and its vocabulary take; mapped files are dropped
-// as they are read. Called from one thread, computes on `threads`. Errors: those of reading the
-// model (model/weights.h); kUnsupported for an architecture that GGUF has no name for, a number
-// format that cannot be written yet, a vocabulary that GGUF cannot hold; kIo while writing; what
-// `progress` returns. After an error no file is left.
+// thread, besides what the model's small tensors and its vocabulary take; one matrix (an expert, a
+// head) where the published ones are transposed; and as F32 those of which scales of blocks must be
+// undone before they can be cut into heads (latent attention; kResource where they do not fit).
+// Mapped files are dropped as they are read. Called from one thread, computes on `threads`. Errors:
+// those of reading the model (model/weights.h); kUnsupported for an architecture that GGUF has no
+// name for, a number format that cannot be written yet, a vocabulary that GGUF cannot hold; kIo
+// while writing; what `progress` returns. After an error no file is left.
 #pragma once
 #include <cstdint>
 #include <filesystem>

@@ -12,6 +12,8 @@
 #include "tutti/engine/tensor_values_test.h"
 #include "tutti/format/gguf_reader.h"
 #include "tutti/format/hugging_face.h"
+#include "tutti/model/architecture.h"
+#include "tutti/model/weights.h"
 
 namespace tutti::engine {
 namespace {
@@ -59,6 +61,27 @@ TEST_P(ConvertFixtures, EqualsTheOtherConverter) {
   EXPECT_EQ(written->vocab->tokens, expected->vocab->tokens);
   EXPECT_EQ(written->vocab->chat_template, expected->vocab->chat_template);
   fs::remove(path);
+}
+
+// What is transposed is not in memory all at once.
+TEST(ConvertMemory, MatricesAreTransposedWhenTheyAreWritten) {
+  for (const char* name : {"gpt_oss", "deepseek_v2"}) {
+    SCOPED_TRACE(name);
+    TUTTI_NEEDS_SHARED(std::string("golden/") + name);
+    const auto published =
+        format::OpenHuggingFace(testing::SharedFixture(std::string("golden/") + name));
+    ASSERT_TRUE(published.ok()) << published.status().message();
+    const model::ModelSource source{false, name, published->metadata, published->tensors};
+    const auto architecture = model::FindArchitecture(source);
+    ASSERT_TRUE(architecture.ok()) << architecture.status().message();
+    const auto spec = model::ReadModelSpec(**architecture, source);
+    ASSERT_TRUE(spec.ok()) << spec.status().message();
+    const model::TensorNames names = model::NamesOf(**architecture, false);
+    EXPECT_EQ(model::LoadWeights(*spec, names, source, 0).status().code(), StatusCode::kResource);
+    const auto weights = model::LoadWeights(*spec, names, source, 0, model::CopyTime::kWhenWanted);
+    ASSERT_TRUE(weights.ok()) << weights.status().message();
+    EXPECT_TRUE(weights->owned.empty());
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -1,6 +1,7 @@
 #include "tutti/engine/convert_row.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -35,19 +36,24 @@ void RepackMxfp4(const WeightView& from, int64_t row, std::span<std::byte> to) {
   }
 }
 
+int32_t BitsOfMagnitude(float x) { return std::bit_cast<int32_t>(x) & INT32_MAX; }
+
 // The largest magnitude; NaN counts as larger than infinity. Without their sign, floats are ordered
 // like their bits.
 float LargestMagnitude(std::span<const float> row) {
-  int32_t largest = 0;
-  for (const float x : row) largest = std::max(largest, std::bit_cast<int32_t>(x) & INT32_MAX);
-  return std::bit_cast<float>(largest);
+  constexpr size_t kLanes = 16;  // compilers make vectors of them
+  std::array<int32_t, kLanes> lanes{};
+  for (; row.size() >= kLanes; row = row.subspan(kLanes)) {
+    for (size_t i = 0; i < kLanes; ++i) lanes[i] = std::max(lanes[i], BitsOfMagnitude(row[i]));
+  }
+  for (const float x : row) lanes[0] = std::max(lanes[0], BitsOfMagnitude(x));
+  return std::bit_cast<float>(*std::max_element(lanes.begin(), lanes.end()));
 }
 
 size_t ColumnOf(std::span<const float> row, float magnitude) {
   const auto bits = std::bit_cast<int32_t>(magnitude);
-  const auto it = std::find_if(row.begin(), row.end(), [&](float x) {
-    return (std::bit_cast<int32_t>(x) & INT32_MAX) == bits;
-  });
+  const auto it =
+      std::find_if(row.begin(), row.end(), [&](float x) { return BitsOfMagnitude(x) == bits; });
   return static_cast<size_t>(it - row.begin());
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <span>
+#include <utility>
 
 #include "tutti/tensor/decode.h"
 
@@ -71,7 +72,30 @@ void TransposeDecoded(const WeightView& matrix, std::byte* out) {
   }
 }
 
+void Transpose(const WeightView& matrix, std::byte* out) {
+  if (IsPlain(matrix)) {
+    TransposePlain(matrix, out);
+  } else {
+    TransposeDecoded(matrix, out);
+  }
+}
+
 }  // namespace
+
+LateCopies::Copy* LateCopies::Find(const std::byte* data) {
+  auto it = copies_.upper_bound(data);
+  if (it == copies_.begin()) return nullptr;
+  Copy& copy = (--it)->second;
+  return data < copy.memory.data() + copy.memory.size_bytes() ? &copy : nullptr;
+}
+
+void LateCopies::Make(const WeightView& view) {
+  if (Copy* copy = Find(view.data)) Transpose(copy->from, copy->memory.data());
+}
+
+void LateCopies::Drop(const WeightView& view) {
+  if (Copy* copy = Find(view.data)) copy->memory.Clear();
+}
 
 Result<std::byte*> WeightCopies::Allocate(int64_t size_bytes) {
   if (size_bytes > left_bytes_) {
@@ -106,13 +130,17 @@ Result<WeightView> WeightCopies::Transposed(const WeightView& matrix) {
   copy.rows = matrix.cols;
   copy.cols = matrix.rows;
   copy.row_stride_bytes = copy.cols * InfoOf(copy.dtype).block_bytes;
-  TUTTI_ASSIGN_OR_RETURN(std::byte * bytes, Allocate(copy.rows * copy.row_stride_bytes));
-  copy.data = bytes;
-  if (IsPlain(matrix)) {
-    TransposePlain(matrix, bytes);
-  } else {
-    TransposeDecoded(matrix, bytes);
+  const int64_t size_bytes = copy.rows * copy.row_stride_bytes;
+  if (late_ != nullptr) {
+    TUTTI_ASSIGN_OR_RETURN(os::ReservedMemory memory,
+                           os::ReservedMemory::Reserve(static_cast<size_t>(size_bytes)));
+    copy.data = memory.data();
+    late_->copies_.emplace(copy.data, LateCopies::Copy{matrix, std::move(memory)});
+    return copy;
   }
+  TUTTI_ASSIGN_OR_RETURN(std::byte * bytes, Allocate(size_bytes));
+  copy.data = bytes;
+  Transpose(matrix, bytes);
   return copy;
 }
 

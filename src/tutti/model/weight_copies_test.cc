@@ -70,6 +70,30 @@ TEST(WeightCopiesTest, DecodedIsTheSameMatrix) {
   for (int64_t r = 0; r < 7; ++r) EXPECT_EQ(RowOf(*copy, r), RowOf(matrix.view, r));
 }
 
+TEST(WeightCopiesTest, LateOnesAreThereWhenTheyAreWanted) {
+  std::vector<std::vector<std::byte>> owned;
+  LateCopies late;
+  WeightCopies copies(owned, 0, &late);
+  for (const DType dtype : {DType::kBF16, DType::kQ8_0}) {
+    const Matrix matrix = RandomMatrix(dtype, 33, 64);
+    const auto turned = copies.Transposed(matrix.view);
+    ASSERT_TRUE(turned.ok()) << turned.status().message();
+    std::vector<std::vector<std::byte>> now;
+    const auto expected = WeightCopies(now, kNoLimit).Transposed(matrix.view);
+    ASSERT_TRUE(expected.ok());
+    const tensor::WeightView last = turned->Rows(63, 64);  // a part of it will do
+    for (int turn = 0; turn < 2; ++turn) {
+      late.Make(last);
+      for (int64_t r = 0; r < 64; ++r) ASSERT_EQ(RowOf(*turned, r), RowOf(*expected, r));
+      late.Drop(last);
+      EXPECT_EQ(RowOf(*turned, 5), std::vector<float>(33, 0.0F)) << "the memory is given back";
+    }
+    late.Make(matrix.view);  // no copy
+    EXPECT_EQ(RowOf(*turned, 5), std::vector<float>(33, 0.0F));
+  }
+  EXPECT_TRUE(owned.empty());
+}
+
 TEST(WeightCopiesTest, LimitIsForAllCopiesTogether) {
   const Matrix matrix = RandomMatrix(DType::kF32, 4, 32);  // 512 bytes
   std::vector<std::vector<std::byte>> owned;

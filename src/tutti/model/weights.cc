@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "tutti/model/weight_copies.h"
 #include "tutti/model/weight_finder.h"
 #include "tutti/tensor/weight_lookup.h"
 
@@ -437,9 +436,11 @@ TokenCosts Weights::CostsPerToken(const ModelSpec& spec) const {
 }
 
 Result<Weights> LoadWeights(const ModelSpec& spec, const TensorNames& names,
-                            const ModelSource& source, int64_t converted_limit_bytes) {
+                            const ModelSource& source, int64_t converted_limit_bytes,
+                            CopyTime copy_time) {
   Weights weights;
-  Loader loader(spec, names, source, WeightCopies(weights.owned, converted_limit_bytes));
+  LateCopies* const late = copy_time == CopyTime::kWhenWanted ? &weights.late : nullptr;
+  Loader loader(spec, names, source, WeightCopies(weights.owned, converted_limit_bytes, late));
   TUTTI_RETURN_IF_ERROR(loader.LoadEnds(weights));
   for (int64_t i = 0; i < std::ssize(spec.layers); ++i) {
     TUTTI_RETURN_IF_ERROR(loader.LoadLayer(i, weights.layers.emplace_back()));

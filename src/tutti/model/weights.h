@@ -4,8 +4,8 @@
 // floats of our own, and so are the few matrices that are published in an order no kernel could
 // read (see LoadWeights). Shapes in brackets are [rows, columns].
 //
-// Ownership: `owned` keeps converted matrices; everything else points into the checkpoint, which
-// must outlive this. Threads: immutable after loading.
+// Ownership: `owned` and `late` keep converted matrices; everything else points into the
+// checkpoint, which must outlive this. Threads: immutable after loading.
 #pragma once
 #include <cstddef>
 #include <functional>
@@ -17,6 +17,7 @@
 #include "tutti/kernels/moe.h"
 #include "tutti/model/architecture.h"
 #include "tutti/model/model_source.h"
+#include "tutti/model/weight_copies.h"
 #include "tutti/spec/model_spec.h"
 #include "tutti/spec/token_costs.h"
 #include "tutti/tensor/view.h"
@@ -73,6 +74,7 @@ struct Weights {
   std::vector<float> output_norm;  // [dim]
   WeightView output;               // [vocab_size, dim], the embedding where tied
   std::vector<std::vector<std::byte>> owned;
+  LateCopies late;
 
   // Every matrix once (the output where it is not the embedding).
   void ForEachMatrix(const std::function<void(const WeightView&)>& visit) const;
@@ -87,8 +89,13 @@ struct Weights {
 // than the description wants, kUnsupported for a form of storage that Tutti cannot compute with
 // or a tensor in a layer that the architecture does not have.
 // kResource where the converted matrices would take more than `converted_limit_bytes`.
+//
+// kWhenWanted: transposed matrices have values from Weights::late.Make to Drop only, and count
+// nothing; for those who read every matrix once.
+enum class CopyTime { kNow, kWhenWanted };
 Result<Weights> LoadWeights(const ModelSpec& spec, const TensorNames& names,
                             const ModelSource& source,
-                            int64_t converted_limit_bytes = std::numeric_limits<int64_t>::max());
+                            int64_t converted_limit_bytes = std::numeric_limits<int64_t>::max(),
+                            CopyTime copy_time = CopyTime::kNow);
 
 }  // namespace tutti::model

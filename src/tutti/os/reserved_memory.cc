@@ -25,6 +25,10 @@ Result<ReservedMemory> ReservedMemory::Reserve(size_t size_bytes) {
   return memory;
 }
 
+void ReservedMemory::Clear() {
+  if (data_ != nullptr) ::madvise(data_, size_bytes_, MADV_DONTNEED);
+}
+
 ReservedMemory::ReservedMemory(ReservedMemory&& other) noexcept { *this = std::move(other); }
 
 ReservedMemory& ReservedMemory::operator=(ReservedMemory&& other) noexcept {

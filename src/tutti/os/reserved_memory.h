@@ -22,6 +22,9 @@ class ReservedMemory {
   ReservedMemory& operator=(const ReservedMemory&) = delete;
   ~ReservedMemory();
 
+  // Gives the pages back to the system: zeroed again when they are touched.
+  void Clear();
+
   std::byte* data() const { return data_; }  // aligned to a page of the system
   size_t size_bytes() const { return size_bytes_; }
 
