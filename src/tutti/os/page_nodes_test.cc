@@ -1,9 +1,15 @@
 #include "tutti/os/page_nodes.h"
 
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <filesystem>
 #include <map>
+#include <thread>
 
+#include "tutti/os/file.h"
+#include "tutti/os/mmap.h"
 #include "tutti/os/reserved_memory.h"
 
 namespace tutti::os {
@@ -133,6 +139,23 @@ TEST(PageNodesTest, TouchedPagesLieWhereTheirThreadRuns) {
   if (!counts.known) GTEST_SKIP() << "the system does not tell on which node pages lie";
   if (team.nodes.size() == 1 && ReadTopology(RealSystemFiles()).nodes.size() > 1) return;
   EXPECT_EQ(counts.near, 128);
+}
+
+// mincore calls all of them resident.
+TEST(PageNodesTest, AFileOfAnotherUserIsNotRead) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  const auto path = std::filesystem::path(::testing::TempDir()) / "tutti_page_nodes";
+  const size_t page_bytes = RealPageSystem().page_bytes;
+  ASSERT_TRUE(WriteFile(path, std::string(64 * page_bytes, 'x')).ok());
+  const auto file = MmapFile::Open(path);
+  ASSERT_TRUE(file.ok());
+  std::thread([&] {
+    // For this thread alone, which the C library's setuid would not be.
+    constexpr uid_t kNobody = 65534;
+    ASSERT_EQ(::syscall(SYS_setresuid, -1, kNobody, -1), 0);
+    EXPECT_EQ(CountPages(RealPageSystem(), file->bytes(), 0).in_memory, 0);
+  }).join();
+  std::filesystem::remove(path);
 }
 
 TEST(PageNodesTest, UntouchedPagesAreNotCounted) {
