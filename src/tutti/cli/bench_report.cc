@@ -222,6 +222,7 @@ void PrintBenchJson(Console& console, const BenchReport& report) {
   answer["machine"] = {
       {"processor", kernels::CpuName()}, {"threads", engine.threads()}, {"used", std::move(used)}};
   answer["exact"] = report.exact;
+  answer["absorbed"] = report.absorbed;
   answer["limits"] = LimitsJson(LimitsOfRun(report));
   answer["results"] = std::move(results);
   console.Write(ToJson(answer) + "\n");

@@ -14,6 +14,7 @@ struct BenchReport {
   std::string model;
   const Engine* engine = nullptr;
   bool exact = false;
+  bool absorbed = false;  // see BenchPlan
   bool explain = false;
   std::vector<BenchResult> results;  // at least one
 };

@@ -25,14 +25,19 @@ struct BenchPlan {
   std::vector<BenchTest> tests;
   int repetitions = 3;
   bool profile = false;
+  bool absorbed = false;  // latent attention in this form only, as the server computes
 };
 
 // Repetitions of one test, the one that warms up and the profiled one included.
 inline int RunsOf(const BenchPlan& plan) { return plan.repetitions + 1 + (plan.profile ? 1 : 0); }
 
-// A fast wrong answer is no result: a prompt computed at once and piece by piece must agree, its
-// end token by token. Where long prompts take another form of attention, this one is long enough.
-Status CheckAnswer(Engine& engine);
+// Context that CheckAnswer needs to compare more than a token with itself.
+inline constexpr int32_t kCheckedContext = 17;
+
+// A fast wrong answer is no result: a prompt computed at once and piece by piece, its end token by
+// token, must give the same bits. Where long prompts take another form of attention, this one is
+// long enough for both, as far as the engine's context allows.
+Status CheckAnswer(Engine& engine, const BenchPlan& plan);
 
 // `progress` is called after every repetition. Interrupted: kInterrupted.
 Result<std::vector<BenchResult>> RunBench(Engine& engine, const BenchPlan& plan,

@@ -40,6 +40,7 @@ class BenchCommand final : public Command {
         ->check(Between(1, 1000));
     app.add_flag("--explain", report_.explain, "show the arithmetic of the limits");
     app.add_flag("--profile", plan_.profile, "show where the time goes, by operation");
+    app.add_flag("--absorbed", plan_.absorbed, "latent attention in the one form that serve uses");
     model_.DeclareEngine(app, false);
     DeclareJson(app, json_);
     app.footer(
@@ -53,11 +54,11 @@ class BenchCommand final : public Command {
     model_.engine.context = 0;
     if (!tests_.empty()) MakeRoom(plan_.tests, model_.engine);
     WarnOfSlowKernels(console);
-    TUTTI_ASSIGN_OR_RETURN(const LoadedModel loaded, LoadModel(model_.model, model_.engine));
+    TUTTI_ASSIGN_OR_RETURN(const LoadedModel loaded, Load());
     Engine& engine = *loaded.engine;
     // The tests that nobody asked for fit any model.
     for (BenchTest& test : plan_.tests) test.tokens = std::min(test.tokens, engine.context());
-    TUTTI_RETURN_IF_ERROR(CheckAnswer(engine));
+    TUTTI_RETURN_IF_ERROR(CheckAnswer(engine, plan_));
 
     Progress progress(console, "bench", std::ssize(plan_.tests) * RunsOf(plan_));
     progress.Update(0);
@@ -68,6 +69,7 @@ class BenchCommand final : public Command {
     report_.model = loaded.choice.name;
     report_.engine = &engine;
     report_.exact = model_.engine.exact;
+    report_.absorbed = plan_.absorbed;
     if (json_) {
       PrintBenchJson(console, report_);
     } else {
@@ -77,6 +79,16 @@ class BenchCommand final : public Command {
   }
 
  private:
+  // With room for CheckAnswer too, unless the model was made for less.
+  Result<LoadedModel> Load() const {
+    EngineOptions engine = model_.engine;
+    if (engine.context > 0) engine.context = std::max(engine.context, kCheckedContext);
+    Result<LoadedModel> loaded = LoadModel(model_.model, engine);
+    const bool roomier = engine.context != model_.engine.context;
+    if (loaded.ok() || !roomier || loaded.status().code() != StatusCode::kUsage) return loaded;
+    return LoadModel(model_.model, model_.engine);
+  }
+
   ModelOptions model_;
   std::string tests_;
   BenchPlan plan_;
