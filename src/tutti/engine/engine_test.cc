@@ -213,6 +213,15 @@ TEST(EngineTest, TruncateForgets) {
   EXPECT_EQ(engine->Length(id), 40);
   ASSERT_TRUE(engine->Forward({{Entry(id, TokenIds(tokens.begin() + 40, tokens.end()))}}).ok());
   EXPECT_EQ(engine->Forward({{Entry(id, more)}})->logits, first->logits);
+  // Others in the place of what is forgotten: as if that had never been there.
+  for (size_t i = 40; i < tokens.size(); ++i) tokens[i] = 500 - tokens[i] / 2;
+  engine->Truncate(id, 40);
+  ASSERT_TRUE(engine->Forward({{Entry(id, TokenIds(tokens.begin() + 40, tokens.end()))}}).ok());
+  const SequenceId fresh = *engine->NewSequence();
+  ASSERT_TRUE(engine->Forward({{Entry(fresh, tokens)}}).ok());
+  const auto changed = engine->Forward({{Entry(id, more)}});
+  EXPECT_EQ(changed->logits, engine->Forward({{Entry(fresh, more)}})->logits);
+  EXPECT_NE(changed->logits, first->logits);
   EXPECT_EQ(engine->CheckIntegrity(), "");
 }
 

@@ -12,6 +12,9 @@
 #include "tutti/engine/model_engine.h"
 #include "tutti/format/gguf_writer.h"
 #include "tutti/kernels/matmul.h"
+#include "tutti/kernels/rms_norm.h"
+#include "tutti/tensor/decode.h"
+#include "tutti/tensor/weight_lookup.h"
 
 namespace tutti::engine {
 namespace {
@@ -122,6 +125,32 @@ TEST_F(ImportanceTest, EveryTokenIsCountedOncePerMatrixAndExpert) {
   EXPECT_EQ(MeasureImportance(Story(), Ids(40), options).status().code(), StatusCode::kData);
 }
 
+// What the first layer's attention is multiplied with can be computed by hand: the embeddings of
+// the text's two chunks behind a norm.
+TEST_F(ImportanceTest, SumsAreOfTheSquaresOfTheInputs) {
+  ImportanceOptions options;
+  options.engine.threads = 2;
+  options.chunk_tokens = 16;
+  const auto matrix = MeasureImportance(Story(), Ids(40), options);
+  ASSERT_TRUE(matrix.ok()) << matrix.status().message();
+  const format::Checkpoint story = Story();
+  const double epsilon =
+      story.metadata.Number("qwen3moe.attention.layer_norm_rms_epsilon").value().value();
+  const tensor::WeightView embedding = tensor::WholeMatrix(*story.Find("token_embd.weight"));
+  const auto norm = tensor::FindVector(story.tensors, "blk.0.attn_norm.weight", embedding.cols);
+  ASSERT_TRUE(norm.ok()) << norm.status().message();
+  std::vector<float> x(norm->size());
+  std::vector<double> expected(norm->size());
+  for (const TokenId id : Ids(32)) {
+    tensor::DecodeRow(embedding, id, x);
+    kernels::RmsNormReference(x, *norm, static_cast<float>(epsilon), x);
+    for (size_t c = 0; c < x.size(); ++c) expected[c] += double{x[c]} * x[c];
+  }
+  const std::vector<double>& sums = matrix->entries.at("blk.0.attn_q.weight").sums;
+  ASSERT_EQ(sums.size(), expected.size());
+  for (size_t c = 0; c < sums.size(); ++c) ASSERT_NEAR(sums[c], expected[c], 1e-5 * expected[c]);
+}
+
 // The heads of latent attention are matrices of their own, which see rows of their own.
 TEST_F(ImportanceTest, EveryHeadSeesItsOwnInputs) {
   ImportanceOptions options;
@@ -144,7 +173,8 @@ TEST_F(ImportanceTest, EveryHeadSeesItsOwnInputs) {
   }
 }
 
-TEST_F(ImportanceTest, WatchingChangesNothing) {
+// Who is watched adds its experts up in another loop, which may round otherwise.
+TEST_F(ImportanceTest, WatchingChangesNoMoreThanRounding) {
   class Watcher final : public kernels::MatMulObserver {
    public:
     int64_t calls = 0;

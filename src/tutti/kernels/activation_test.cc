@@ -1,5 +1,6 @@
 #include "tutti/kernels/activation.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -72,6 +73,7 @@ TEST_P(ActivationTest, CuttingARowChangesNoBit) {
   for (const Activation kind : kAll) {
     GatedActivation(kind, 2.0f, gate, up, whole);
     for (size_t cut = 0; cut <= 37; ++cut) {
+      std::fill(parts.begin(), parts.end(), -9.0f);
       const std::span g(gate), u(up), o(parts);
       GatedActivation(kind, 2.0f, g.first(cut), u.first(cut), o.first(cut));
       GatedActivation(kind, 2.0f, g.subspan(cut), u.subspan(cut), o.subspan(cut));

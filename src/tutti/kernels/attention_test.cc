@@ -170,13 +170,18 @@ TEST_P(AttentionTest, ARowHasTheSameBitsAloneChunkedBatchedAndOnAnyThreads) {
           const AttentionJob whole = a.Job(kHeads, 0, kTokens);
           Attention(shape, {&whole, 1}, alone);
           const std::vector<float> expected = a.out;
+          const AttentionJob company = b.Job(kHeads, 299, 1);
+          Attention(shape, {&company, 1}, alone);
+          const std::vector<float> expected_of_company = b.out;
           KernelContext crowd{.pool = three_threads, .attention = isa};
           for (const int64_t chunk : {int64_t{1}, int64_t{37}, int64_t{300}, kTokens}) {
             std::fill(a.out.begin(), a.out.end(), -1.0f);
             for (int64_t first = chunk == 1 ? kTokens - 9 : 0; first < kTokens; first += chunk) {
+              std::fill(b.out.begin(), b.out.end(), -1.0f);
               const AttentionJob jobs[] = {a.Job(kHeads, first, std::min(chunk, kTokens - first)),
-                                           b.Job(kHeads, 299, 1)};
+                                           company};
               Attention(shape, jobs, crowd);
+              ASSERT_EQ(b.out, expected_of_company) << isa->name << ", " << KvTypeName(type);
             }
             const auto row = static_cast<size_t>(kHeads * layout.value_dim);
             const size_t begin = chunk == 1 ? expected.size() - 9 * row : 0;

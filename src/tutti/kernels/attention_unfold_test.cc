@@ -190,13 +190,17 @@ TEST_P(AttentionUnfoldTest, ARowHasTheSameBitsAloneChunkedBatchedAndOnAnyThreads
       const AttentionJob whole = a.Job(0, kTokens);
       UnfoldedAttention(a.Shape(), {&whole, 1}, alone);
       const std::vector<float> expected = a.out;
+      const AttentionJob company = b.Job(30, 10);
+      UnfoldedAttention(a.Shape(), {&company, 1}, alone);
+      const std::vector<float> expected_of_company = b.out;
       KernelContext crowd{.pool = three_threads, .attention = isa};
       for (const int64_t chunk : {int64_t{37}, int64_t{300}, kTokens}) {
         std::fill(a.out.begin(), a.out.end(), -1.0f);
         for (int64_t first = 0; first < kTokens; first += chunk) {
-          const AttentionJob jobs[] = {b.Job(30, 10),
-                                       a.Job(first, std::min(chunk, kTokens - first))};
+          std::fill(b.out.begin(), b.out.end(), -1.0f);
+          const AttentionJob jobs[] = {company, a.Job(first, std::min(chunk, kTokens - first))};
           UnfoldedAttention(a.Shape(), jobs, crowd);
+          ASSERT_EQ(b.out, expected_of_company) << isa->name << ", " << KvTypeName(type);
         }
         ASSERT_EQ(0, std::memcmp(a.out.data(), expected.data(), expected.size() * sizeof(float)))
             << isa->name << ", " << KvTypeName(type) << ", chunks of " << chunk;
