@@ -10,9 +10,10 @@
 // head) where the published ones are transposed; and as F32 those of which scales of blocks must be
 // undone before they can be cut into heads (latent attention; kResource where they do not fit).
 // Mapped files are dropped as they are read. Called from one thread, computes on `threads`. Errors:
-// those of reading the model (model/weights.h); kUnsupported for an architecture that GGUF has no
-// name for, a number format that cannot be written yet, a vocabulary that GGUF cannot hold; kIo
-// while writing; what `progress` returns. After an error no file is left.
+// those of reading the model (model/weights.h); kData for values that the format cannot hold
+// (engine/convert_row.h); kUnsupported for an architecture that GGUF has no name for, a number
+// format that cannot be written yet, a vocabulary that GGUF cannot hold; kIo while writing; what
+// `progress` returns. After an error no file is left.
 #pragma once
 #include <cstdint>
 #include <filesystem>
