@@ -36,11 +36,19 @@ bool IsClose(std::span<const float> a, std::span<const float> b, double toleranc
   return true;
 }
 
-// Times `work`, which handles so many values, after `is_right` has seen its first result.
-void Time(benchmark::State& state, int64_t values, const std::function<void()>& work,
-          const std::function<bool()>& is_right) {
+// A row of values.
+std::span<const float> RowOf(const std::vector<float>& values, int64_t row) {
+  return std::span(values).subspan(static_cast<size_t>(row * kDim), kDim);
+}
+
+// Times `work`, which handles so many values in each of the rows, after `is_right` has seen the
+// first row and the last of its first result.
+void Time(benchmark::State& state, int64_t row_values, const std::function<void()>& work,
+          const std::function<bool(int64_t row)>& is_right) {
+  const int64_t rows = state.range(0);
+  const int64_t values = rows * row_values;
   work();
-  if (!is_right()) {
+  if (!is_right(0) || !is_right(rows - 1)) {
     state.SkipWithError("wrong answer");
     return;
   }
@@ -57,14 +65,14 @@ void Norm(benchmark::State& state) {
   const std::vector<float> weight = Random(kDim, 2);
   std::vector<float> out(x.size());
   Time(
-      state, rows * kDim,
+      state, kDim,
       [&] {
         kernels::RmsNormRows(x.data(), rows, 1, kDim, weight, 1e-6f, out.data(), kDim, context);
       },
-      [&] {
+      [&](int64_t row) {
         std::vector<float> expected(kDim);
-        kernels::RmsNormReference({x.data(), kDim}, weight, 1e-6f, expected);
-        return IsClose(out, expected, 1e-5);
+        kernels::RmsNormReference(RowOf(x, row), weight, 1e-6f, expected);
+        return IsClose(RowOf(out, row), expected, 1e-5);
       });
 }
 
@@ -79,16 +87,15 @@ void Rope(benchmark::State& state) {
   std::iota(positions.begin(), positions.end(), 100);
   table.Fill(positions);
   std::vector<float> x = Random(rows * kDim, 1);
-  std::vector<float> expected(x.begin(), x.begin() + kHead);
-  bool first = true;
+  const std::vector<float> before = x;
   Time(
-      state, rows * kDim,
-      [&] {
-        table.Apply(x.data(), kDim, kDim / kHead, kHead, context);
-        if (first) kernels::RopeReference(spec, positions[0], expected);
-        first = false;
-      },
-      [&] { return IsClose(x, expected, 1e-5); });
+      state, kDim, [&] { table.Apply(x.data(), kDim, kDim / kHead, kHead, context); },
+      [&](int64_t row) {
+        const std::span<const float> head = RowOf(before, row).last(kHead);
+        std::vector<float> expected(head.begin(), head.end());
+        kernels::RopeReference(spec, positions[static_cast<size_t>(row)], expected);
+        return IsClose(RowOf(x, row).last(kHead), expected, 1e-5);
+      });
 }
 
 void Quantise(benchmark::State& state) {
@@ -97,15 +104,15 @@ void Quantise(benchmark::State& state) {
   const std::vector<float> x = Random(rows * kDim, 1);
   kernels::Q8Columns columns;
   Time(
-      state, rows * kDim,
+      state, kDim,
       [&] {
         columns = kernels::QuantizeColumns({x.data(), rows, kDim, kDim},
                                            kernels::Slot::kActivations, context);
       },
-      [&] {
+      [&](int64_t row) {
         std::vector<float> back(kDim);
-        kernels::DequantizeQ8(columns.rows[0], columns.layout, back);
-        return IsClose(back, {x.data(), kDim}, 2.0 / 127);  // a step, for values up to 2
+        kernels::DequantizeQ8(columns.rows[static_cast<size_t>(row)], columns.layout, back);
+        return IsClose(back, RowOf(x, row), 2.0 / 127);  // a step, for values up to 2
       });
 }
 
@@ -115,14 +122,14 @@ void Gate(benchmark::State& state) {
   const std::vector<float> up = Random(rows * kDim, 2);
   std::vector<float> out(gate.size());
   Time(
-      state, rows * kDim, [&] { kernels::GatedActivation(Activation::kSilu, 0, gate, up, out); },
-      [&] {
+      state, kDim, [&] { kernels::GatedActivation(Activation::kSilu, 0, gate, up, out); },
+      [&](int64_t row) {
         std::vector<float> expected;
         for (size_t i = 0; i < kDim; ++i) {
-          expected.push_back(static_cast<float>(
-              kernels::GatedActivationReference(Activation::kSilu, 0, gate[i], up[i])));
+          expected.push_back(static_cast<float>(kernels::GatedActivationReference(
+              Activation::kSilu, 0, RowOf(gate, row)[i], RowOf(up, row)[i])));
         }
-        return IsClose(out, expected, 1e-5);
+        return IsClose(RowOf(out, row), expected, 1e-5);
       });
 }
 
@@ -138,15 +145,15 @@ void Route(benchmark::State& state) {
   const std::vector<float> logits = Random(rows * kExperts, 1);
   kernels::Routes routes;
   Time(
-      state, rows * kExperts,
-      [&] { kernels::Route(spec, logits.data(), rows, nullptr, routes, context); },
-      [&] {
+      state, kExperts, [&] { kernels::Route(spec, logits.data(), rows, nullptr, routes, context); },
+      [&](int64_t row) {
+        const float* scores = logits.data() + row * kExperts;
         std::vector<int32_t> ids(kExperts);
         std::iota(ids.begin(), ids.end(), 0);
-        std::stable_sort(ids.begin(), ids.end(), [&](int32_t a, int32_t b) {
-          return logits[static_cast<size_t>(a)] > logits[static_cast<size_t>(b)];
-        });
-        return std::equal(ids.begin(), ids.begin() + kChosen, routes.experts.begin());
+        std::stable_sort(ids.begin(), ids.end(),
+                         [&](int32_t a, int32_t b) { return scores[a] > scores[b]; });
+        return std::equal(ids.begin(), ids.begin() + kChosen,
+                          routes.experts.begin() + row * kChosen);
       });
 }
 
