@@ -5,7 +5,7 @@
 
 #include <cstring>
 #include <filesystem>
-#include <set>
+#include <vector>
 
 #include "tests/shared_fixtures.h"
 #include "tutti/engine/convert.h"
@@ -26,6 +26,13 @@ struct Case {
   const char* name;
   const char* loss = "";  // what the report says that the file cannot
 };
+
+// A vector may be a matrix of one row.
+std::vector<int64_t> DimsOf(const tensor::Shape& shape) {
+  int first = 0;
+  while (first + 1 < shape.rank && shape[first] == 1) ++first;
+  return {shape.dims.begin() + first, shape.dims.begin() + shape.rank};
+}
 
 class ConvertFixtures : public ::testing::TestWithParam<Case> {};
 
@@ -48,7 +55,7 @@ TEST_P(ConvertFixtures, EqualsTheOtherConverter) {
   for (const auto& [tensor, view] : expected->tensors) {
     const tensor::TensorView* ours = written->Find(tensor);
     ASSERT_NE(ours, nullptr) << tensor;
-    EXPECT_EQ(ours->shape.elements(), view.shape.elements()) << tensor;
+    EXPECT_EQ(DimsOf(ours->shape), DimsOf(view.shape)) << tensor;
     EXPECT_EQ(ours->dtype, view.dtype) << tensor;
     if (tensor == "rope_freqs.weight") {  // computed, in double precision here
       EXPECT_THAT(ValuesOf(*ours), Pointwise(FloatNear(1e-5f), ValuesOf(view)));
