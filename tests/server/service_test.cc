@@ -198,7 +198,7 @@ TEST_F(ServiceTest, APromptThatCannotFitIsNotEvenTokenized) {
   json::object body{{"model", "fake"}, {"prompt", text}, {"max_tokens", 1}};
   for (const json::object& answer : {Ask(&Service::Completions, body, 400),
                                      Ask(&Service::ChatCompletions, Chat(text, 1), 400)}) {
-    EXPECT_THAT(json::serialize(answer), HasSubstr("the prompt has 3000 bytes, more than"));
+    EXPECT_THAT(json::serialize(answer), HasSubstr("your prompt has 3000 bytes, more than"));
     EXPECT_EQ(answer.at("error").at("code"), "context_length_exceeded");
   }
   // As many bytes may be less tokens.
@@ -291,7 +291,9 @@ TEST_F(ServiceTest, WhatCannotBeIsRefusedWithTheField) {
 
   answer = Ask(&Service::ChatCompletions, Chat(std::string(300, 'x'), 5), 400);
   EXPECT_EQ(answer.at("error").at("code"), "context_length_exceeded");
-  EXPECT_THAT(json::serialize(answer), HasSubstr("300 tokens, the model's context is 256"));
+  EXPECT_THAT(json::serialize(answer),
+              HasSubstr("\"This model's maximum context length is 256 tokens. "
+                        "However, your prompt has 300 tokens: shorten it"));
 
   body = Chat("Hello", 5);
   body["temperature"] = -1;

@@ -56,13 +56,73 @@ TEST_F(ServiceTest, RequiredToolsAreCalledAsTheirSchemaSays) {
   EXPECT_EQ(joined, call.at("function").at("arguments").as_string());
   EXPECT_GT(pieces, 3) << stream;
   body["stream"] = false;
+}
 
-  body["tools"] = {
-      {{"type", "function"},
-       {"function",
-        {{"name", "f"}, {"parameters", {{"type", "object"}, {"not", json::object()}}}}}}};
-  const json::object refused = Ask(&Service::ChatCompletions, body, 400);
-  EXPECT_EQ(refused.at("error").at("param"), "tools");
+// What cannot be enforced is refused where it was promised, else the arguments are any object.
+TEST_F(ServiceTest, OnlyStrictToolsAreRefused) {
+  json::object body = Chat("Hello", 200);
+  body["ignore_eos"] = false;
+  body["tool_choice"] = "required";
+  const json::value record = json::parse(
+      R"({"type":"object","properties":{"r":{"type":"object","propertyNames":{"type":"string"},)"
+      R"("additionalProperties":{}}},"required":["r"]})");
+  json::object other{{"name", "g"}, {"parameters", json::parse(R"({"properties":{}})")}};
+  json::object function{{"name", "f"}, {"parameters", record}};
+  for (const bool marked : {false, true}) {
+    Start({}, 256, marked ? "{# <|tool_calls_section_begin|> #}{{ messages[0].content }}" : "");
+    function["strict"] = false;
+    body["tools"] = {{{"type", "function"}, {"function", other}},
+                     {{"type", "function"}, {"function", function}}};
+    body["max_tokens"] = 200;
+    Ask(&Service::ChatCompletions, body);
+    function["strict"] = true;
+    body["tools"] = {{{"type", "function"}, {"function", other}},
+                     {{"type", "function"}, {"function", function}}};
+    const json::object refused = Ask(&Service::ChatCompletions, body, 400);
+    EXPECT_EQ(refused.at("error").at("param"), "tools");
+    const std::string message(refused.at("error").at("message").as_string());
+    EXPECT_THAT(message, HasSubstr("the parameters of the tool \"f\""));
+    EXPECT_THAT(message, HasSubstr("#/properties/r"));
+    EXPECT_THAT(message, Not(HasSubstr("anyOf")));
+  }
+}
+
+// A stop string is for text: it must not tear a call that must be.
+TEST_F(ServiceTest, StopStringsDoNotEndForcedCalls) {
+  for (const char* family : {"", "{# <tool_call> #}{{ messages[0].content }}"}) {
+    Start({}, 256, family);
+    json::object body = Chat("Hello", 200);
+    body["ignore_eos"] = false;
+    body["tool_choice"] = "required";
+    body["parallel_tool_calls"] = false;
+    body["stop"] = {"\"n"};
+    body["tools"] = {{{"type", "function"},
+                      {"function",
+                       {{"name", "f"},
+                        {"parameters", json::parse(R"({"properties":{"n":{"enum":[1,2]}},)"
+                                                   R"("required":["n"],)"
+                                                   R"("additionalProperties":false})")}}}}};
+    const json::object answer = Ask(&Service::ChatCompletions, body);
+    const json::object& choice = answer.at("choices").as_array().at(0).as_object();
+    EXPECT_EQ(choice.at("finish_reason"), "tool_calls") << choice;
+    EXPECT_EQ(choice.at("message").at("tool_calls").as_array().size(), 1u);
+  }
+}
+
+// There is no text that it could be about.
+TEST_F(ServiceTest, RequiredCallsWinOverAFormat) {
+  json::object body = Chat("Hello", 200);
+  body["ignore_eos"] = false;
+  body["tool_choice"] = "required";
+  body["response_format"] = {{"type", "json_object"}};
+  body["tools"] = {{{"type", "function"},
+                    {"function",
+                     {{"name", "f"},
+                      {"parameters", json::parse(R"({"properties":{"n":{"enum":[1,2]}},)"
+                                                 R"("required":["n"],)"
+                                                 R"("additionalProperties":false})")}}}}};
+  const json::object answer = Ask(&Service::ChatCompletions, body);
+  EXPECT_EQ(answer.at("choices").at(0).at("finish_reason"), "tool_calls");
 }
 
 // The model goes on where the prompt has begun its own form of a call, and a named one is enough.

@@ -13,14 +13,15 @@ Status Inbox::Put(Arrival arrival) {
     return Error(StatusCode::kCancelled, "the server is shutting down: ask another one, or later");
   }
   const int64_t answers = std::ssize(arrival.answers);
-  if (queued_answers_ > 0 && queued_answers_ + answers > max_answers_) {
+  if (!arrival.admitted && queued_answers_ > 0 && queued_answers_ + answers > max_answers_) {
     ++refused_;
     return Error(
         StatusCode::kResource,
         "{} answers are waiting and {} more are too many, the limit is {}: try again later",
         queued_answers_, answers, max_answers_);
   }
-  if (queued_requests_ > 0 && queued_prompt_tokens_ + tokens > max_prompt_tokens_) {
+  if (!arrival.admitted && queued_requests_ > 0 &&
+      queued_prompt_tokens_ + tokens > max_prompt_tokens_) {
     ++refused_;
     return Error(StatusCode::kResource,
                  "{} prompt tokens are waiting and {} more are too many, the limit is {}: try "

@@ -24,6 +24,7 @@ struct Arrival {
   TenantId tenant{};
   double submitted_s = 0;
   bool embedding = false;
+  bool admitted = false;
   std::vector<engine::Answer> answers;  // [choices]
 
   int64_t prompt_size() const { return answers.front().prompt_size(); }

@@ -99,6 +99,7 @@ Result<std::unique_ptr<Stream>> Loop::Submit(Request request, std::function<void
                   .tenant = request.tenant,
                   .submitted_s = options_.now_s(),
                   .embedding = request.embedding,
+                  .admitted = request.admitted,
                   .answers = {}};
   for (int32_t i = 0; i < request.choices; ++i) {
     engine::AnswerSpec spec{.sampling = request.sampling,

@@ -60,6 +60,9 @@ struct Request {
   // above but the prompt counts.
   bool embedding = false;
   Priority priority = Priority::kInteractive;
+  // It belongs to one that the queue has taken: the queue's limits do not refuse it. Whoever sets
+  // it bounds how many there are at once.
+  bool admitted = false;
   // Whom it belongs to: nothing is shared between tenants, and they are served in turns.
   TenantId tenant{};
 };

@@ -1,5 +1,9 @@
 #include "tutti/server/anthropic_error.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "tutti/server/json_writer.h"
 
 namespace tutti::server {
@@ -26,12 +30,27 @@ std::string_view TypeOf(int status) {
   }
 }
 
+// In Anthropic's words.
+std::string TooLongMessage(const TooLong& too_long) {
+  constexpr const char* kNext = "shorten it, or raise --context of the server";
+  if (too_long.tokens == 0) {
+    return fmt::format("prompt is too long: {} bytes, more than {} tokens can hold: {}",
+                       too_long.bytes, too_long.context, kNext);
+  }
+  // One that fills the context leaves no place for the answer.
+  const int64_t most = std::min(too_long.context, too_long.tokens - 1);
+  return fmt::format("prompt is too long: {} tokens > {} maximum: {}", too_long.tokens, most,
+                     kNext);
+}
+
 }  // namespace
 
 std::string AnthropicErrorBody(const ApiError& error, std::string_view request_id) {
   JsonWriter writer;
   writer.Object().Text("type", "error").Object("error");
-  writer.Text("type", TypeOf(error.status)).Text("message", error.message).Close();
+  writer.Text("type", TypeOf(error.status));
+  writer.Text("message", error.too_long ? TooLongMessage(*error.too_long) : error.message);
+  writer.Close();
   if (!request_id.empty()) writer.Text("request_id", request_id);
   return writer.Close().Take();
 }

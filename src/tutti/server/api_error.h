@@ -1,6 +1,8 @@
 // What a client did wrong, or could not have, in the terms that all APIs share. Each API has its
 // own shape for it (openai_*, anthropic_*).
 #pragma once
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -9,6 +11,14 @@
 
 namespace tutti::server {
 
+// A prompt that the model's context cannot hold. Clients that make room and try again look for the
+// words of their API.
+struct TooLong {
+  int64_t tokens = 0;  // of the prompt; 0: it has too many bytes to be tokenized
+  int64_t bytes = 0;
+  int64_t context = 0;  // in tokens
+};
+
 struct ApiError {
   int status = 500;          // HTTP
   std::string type = {};     // "invalid_request_error", "rate_limit_error", ...
@@ -16,7 +26,11 @@ struct ApiError {
   std::string param = {};    // the field, as a path: "messages[2].content"; empty: null
   std::string code = {};     // "model_not_found", "context_length_exceeded"; empty: null
   double retry_after_s = 0;  // 0: no header
+  std::optional<TooLong> too_long = {};
 };
+
+// 400, with OpenAI's words.
+ApiError TooLongError(const TooLong& too_long);
 
 // A T, or the error that the client gets instead.
 template <typename T>

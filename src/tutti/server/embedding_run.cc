@@ -24,25 +24,21 @@ Result<std::shared_ptr<EmbeddingRun>> EmbeddingRun::Start(std::shared_ptr<ModelH
                                                           Done done) {
   auto run = std::make_shared<EmbeddingRun>(Private(), std::move(host), workers, std::move(done));
   const std::weak_ptr<EmbeddingRun> weak = run;
+  std::vector<scheduler::Request> requests;
+  for (TokenIds& prompt : prompts) {
+    requests.push_back({.prompt = std::move(prompt), .embedding = true, .tenant = tenant});
+  }
   {
     const std::lock_guard lock(run->mutex_);  // it may be woken before all is there
-    for (TokenIds& prompt : prompts) {
-      scheduler::Request request;
-      request.prompt = std::move(prompt);
-      request.embedding = true;
-      request.tenant = tenant;
-      auto stream = run->host_->scheduler().Submit(std::move(request), [weak] {
-        if (const auto self = weak.lock()) self->Wake();
-      });
-      if (!stream.ok()) {
-        run->LetGo();  // prompts that began may have woken it: it must not answer too
-        return stream.status();
-      }
-      run->streams_.push_back(std::move(stream).value());
-    }
-    run->open_ = run->streams_.size();
     run->dimensions_ = static_cast<size_t>(dimensions);
-    run->result_.vectors.resize(run->open_);
+    run->result_.vectors.resize(requests.size());
+    const Status started = run->feed_.Start(*run->host_, std::move(requests), [weak] {
+      if (const auto self = weak.lock()) self->Wake();
+    });
+    if (!started.ok()) {
+      run->LetGo();  // a prompt that began may have woken it: it must not answer too
+      return started;
+    }
   }
   exchange.OnAbandoned([weak] {
     if (const auto self = weak.lock()) self->Cancel();
@@ -57,7 +53,7 @@ void EmbeddingRun::Release() {
 
 void EmbeddingRun::LetGo() {
   ended_ = true;
-  streams_.clear();
+  feed_.Clear();
   // Here and not by whoever lets go of this last: that may be the loop, which the model owns, and
   // which may come to it when the service is gone.
   host_.reset();
@@ -75,7 +71,7 @@ void EmbeddingRun::Cancel() {
   workers_.Post([self = shared_from_this()] {
     const std::lock_guard lock(self->mutex_);
     self->result_.outcome.kind = OutcomeKind::kAbandoned;
-    for (const auto& stream : self->streams_) stream->Cancel();
+    self->feed_.Cancel();
   });
 }
 
@@ -84,7 +80,7 @@ void EmbeddingRun::Attempt() {
   if (ended_) return;  // a late wake
   try {
     Process();
-    if (open_ > 0) return;
+    if (!feed_.ended()) return;
   } catch (const std::exception& failure) {
     result_.error =
         Error(StatusCode::kInternal, "the embeddings could not be collected: {}", failure.what());
@@ -93,23 +89,21 @@ void EmbeddingRun::Attempt() {
 }
 
 void EmbeddingRun::Process() {
-  for (size_t i = 0; i < streams_.size(); ++i) {
-    for (scheduler::Event& event : streams_[i]->Read()) {
-      if (!event.hidden.empty()) {
-        if (dimensions_ > 0) event.hidden.resize(std::min(dimensions_, event.hidden.size()));
-        Normalize(event.hidden);
-        result_.vectors[i] = std::move(event.hidden);
-      }
-      if (event.finished == FinishReason::kFailed) result_.error = event.error;
-      if (event.last) --open_;
+  const Status status = feed_.Read([&](size_t prompt, scheduler::Event& event) {
+    if (!event.hidden.empty()) {
+      if (dimensions_ > 0) event.hidden.resize(std::min(dimensions_, event.hidden.size()));
+      Normalize(event.hidden);
+      result_.vectors[prompt] = std::move(event.hidden);
     }
-  }
+    if (event.finished == FinishReason::kFailed) result_.error = event.error;
+  });
+  if (!status.ok()) result_.error = status;
 }
 
 void EmbeddingRun::Finish() {
   Outcome& outcome = result_.outcome;
   if (!result_.error.ok()) outcome.kind = OutcomeKind::kFailed;
-  for (const auto& stream : streams_) {
+  for (const auto& stream : feed_.streams()) {
     const scheduler::Progress progress = stream->progress();
     outcome.usage.prompt_tokens += progress.usage.prompt_tokens;
     outcome.usage.cached_tokens += progress.usage.cached_tokens;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "tutti/server/generation.h"
+#include "tutti/server/prompt_feed.h"
 
 namespace tutti::server {
 
@@ -61,8 +62,7 @@ class EmbeddingRun : public std::enable_shared_from_this<EmbeddingRun> {
   Done done_;
   std::mutex mutex_;
   std::atomic<bool> ended_ = false;
-  std::vector<std::unique_ptr<scheduler::Stream>> streams_;  // [prompts]
-  size_t open_ = 0;
+  PromptFeed feed_;
   size_t dimensions_ = 0;
   EmbeddingResult result_;
 };

@@ -53,10 +53,9 @@ ApiError ErrorOf(const Status& status) {
   }
 }
 
-ApiError PromptError(const Status& status, std::string param) {
-  const bool too_long = status.code() == StatusCode::kResource;
-  return BadRequest(status.message(), std::move(param),
-                    too_long ? "context_length_exceeded" : std::string());
+ApiError WithParam(ApiError error, std::string param) {
+  error.param = std::move(param);
+  return error;
 }
 
 std::optional<ApiError> Generation::Start(GenerationParts parts,
@@ -79,26 +78,19 @@ std::optional<ApiError> Generation::Encode(std::vector<TokenIds>& prompts) {
   const ModelHost& host = *parts_.host;
   const char* field = request.conversation ? "messages" : "prompt";
   if (request.conversation) {
-    auto prompt = host.Prompt(*request.conversation, request.continue_last_message,
-                              BegunCall(host.answer_format().form, request));
-    if (!prompt.ok()) return PromptError(prompt.status(), field);
+    auto prompt = PromptOf(host, request);
+    if (!prompt.ok()) return WithParam(prompt.error(), field);
     in_reasoning_ = prompt->in_reasoning;
     begun_ = std::move(prompt->begun);
     prompts.push_back(std::move(prompt->ids));
   }
   for (const auto& prompt : request.prompts) {
     auto ids = host.Prompt(prompt);
-    if (!ids.ok()) return PromptError(ids.status(), field);
-    prompts.push_back(std::move(ids).value());
+    if (!ids.ok()) return WithParam(ids.error(), field);
+    prompts.push_back(std::move(*ids));
   }
   for (const TokenIds& prompt : prompts) {
-    if (std::ssize(prompt) < host.context()) continue;
-    return BadRequest(
-        fmt::format(
-            "the prompt has {} tokens, the model's context is {}, of which the answer needs "
-            "one at least: shorten it",
-            prompt.size(), host.context()),
-        field, "context_length_exceeded");
+    if (auto error = host.CheckPrompt(prompt, true)) return WithParam(*std::move(error), field);
   }
   return std::nullopt;
 }
@@ -118,7 +110,7 @@ text::AnswerPartsOptions Generation::PartsOptions() const {
 std::optional<ApiError> Generation::AddChoice() {
   const GenerationRequest& wanted = parts_.request;
   ChoiceOptions options{.choice = static_cast<int32_t>(choices_.size()),
-                        .stop = wanted.stop,
+                        .stop = MustCall(wanted) ? std::vector<std::string>() : wanted.stop,
                         .logprobs = wanted.sampling.logprobs >= 0};
   options.call_id_prefix = fmt::format("call_{}_{}_", parts_.id, options.choice);
   options.one_call = !wanted.parallel_tool_calls || wanted.tool_choice == ToolChoice::kNamed;
@@ -137,18 +129,12 @@ std::optional<ApiError> Generation::AddChoice() {
 std::optional<ApiError> Generation::Constrain(
     std::shared_ptr<const TokenConstraint>& constraint) const {
   const GenerationRequest& wanted = parts_.request;
-  OutputFormat format = wanted.format;
-  if (OnlyCalls()) {
-    auto schema = text::CallSchema(ToolSchemas(wanted), wanted.tool_name);
-    if (!schema.ok()) return BadRequest(schema.status().message(), "tools");
-    format = {.kind = OutputKind::kJsonSchema, .source = std::move(schema).value()};
-  }
-  const bool calls = wanted.conversation && format.kind == OutputKind::kFree;
-  auto made = calls ? ConstrainTools(*parts_.host, wanted, PartsOptions(), begun_)
-                    : parts_.host->Constraint(format);
+  const bool calls = wanted.conversation && wanted.format.kind == OutputKind::kFree;
+  auto made = OnlyCalls() ? ConstrainBareCall(*parts_.host, wanted)
+              : calls     ? ConstrainTools(*parts_.host, wanted, PartsOptions(), begun_)
+                          : parts_.host->Constraint(wanted.format);
   if (!made.ok()) {
-    return BadRequest(made.status().message(),
-                      OnlyCalls() || calls ? "tools" : wanted.format_field);
+    return BadRequest(made.status().message(), calls ? "tools" : wanted.format_field);
   }
   constraint = std::move(made).value();
   return std::nullopt;
@@ -158,45 +144,39 @@ std::optional<ApiError> Generation::Submit(std::vector<TokenIds> prompts) {
   const GenerationRequest& wanted = parts_.request;
   std::shared_ptr<const TokenConstraint> constraint;
   if (auto error = Constrain(constraint)) return error;
+  std::vector<scheduler::Request> requests;
   for (TokenIds& prompt : prompts) {
     if (wanted.echo) echoes_.push_back(parts_.host->tokenizer().Decode(prompt, false));
     // Prompt and answer together fit the context, the last token too.
     const int32_t room = parts_.host->context() - static_cast<int32_t>(prompt.size());
-    scheduler::Request request{
-        .prompt = std::move(prompt),
-        .sampling = wanted.sampling,
-        .max_tokens = wanted.max_tokens < 0 ? room : std::min(wanted.max_tokens, room),
-        .choices = wanted.choices,
-        .ignore_eos = wanted.ignore_eos,
-        .stop_tokens = wanted.stop_tokens,
-        .constraint = constraint,
-        .priority =
-            wanted.batch_priority ? scheduler::Priority::kBatch : scheduler::Priority::kInteractive,
-        .tenant = parts_.tenant};
     for (int32_t i = 0; i < wanted.choices; ++i) {
       if (auto error = AddChoice()) return error;
     }
-    auto stream = parts_.host->scheduler().Submit(std::move(request), [weak = weak_from_this()] {
-      if (const auto self = weak.lock()) self->Wake();
-    });
-    // Letting go of the streams that began cancels them.
-    if (!stream.ok()) {
-      ApiError error = ErrorOf(stream.status());
-      if (error.status == 429) {
-        error.retry_after_s =
-            std::clamp(parts_.host->scheduler().statistics().retry_after_s, 1.0, 60.0);
-      }
-      return error;
-    }
-    streams_.push_back(std::move(stream).value());
+    requests.push_back(
+        {.prompt = std::move(prompt),
+         .sampling = wanted.sampling,
+         .max_tokens = wanted.max_tokens < 0 ? room : std::min(wanted.max_tokens, room),
+         .choices = wanted.choices,
+         .ignore_eos = wanted.ignore_eos,
+         .stop_tokens = wanted.stop_tokens,
+         .constraint = constraint,
+         .priority = wanted.batch_priority ? scheduler::Priority::kBatch
+                                           : scheduler::Priority::kInteractive,
+         .tenant = parts_.tenant});
   }
-  open_streams_ = streams_.size();
-  return std::nullopt;
+  const Status started = feed_.Start(*parts_.host, std::move(requests), [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->Wake();
+  });
+  if (started.ok()) return std::nullopt;
+  ApiError error = ErrorOf(started);
+  if (error.status == 429) {
+    error.retry_after_s =
+        std::clamp(parts_.host->scheduler().statistics().retry_after_s, 1.0, 60.0);
+  }
+  return error;
 }
 
 void Generation::Begin() {
-  int64_t prompt_tokens = 0;
-  for (const auto& stream : streams_) prompt_tokens += stream->progress().prompt_size;
   const std::string& model = parts_.request.model;
   const AnswerHead head{.id = parts_.id,
                         .created_s = std::chrono::duration_cast<std::chrono::seconds>(
@@ -205,7 +185,7 @@ void Generation::Begin() {
                         .model = model.empty() ? parts_.host->name() : model,
                         .fingerprint = parts_.fingerprint,
                         .sampling = parts_.request.sampling,
-                        .prompt_tokens = prompt_tokens};
+                        .prompt_tokens = feed_.prompt_tokens()};
   std::string bytes = parts_.writer->Begin(head);
   for (size_t i = 0; i < echoes_.size() * static_cast<size_t>(parts_.request.choices); ++i) {
     AnswerEvent echo{.kind = AnswerEventKind::kText, .choice = static_cast<int32_t>(i)};
@@ -229,7 +209,7 @@ void Generation::Cancel() {
   parts_.workers->Post([self = shared_from_this()] {
     const std::lock_guard lock(self->mutex_);
     self->abandoned_ = true;
-    for (const auto& stream : self->streams_) stream->Cancel();
+    self->feed_.Cancel();
     self->Attempt();
   });
 }
@@ -267,20 +247,17 @@ void Generation::Fail(std::string_view why) {
 void Generation::Process() {
   if (ended_) return;
   std::string bytes;
-  for (size_t i = 0; i < streams_.size(); ++i) {
-    for (const scheduler::Event& event : streams_[i]->Read()) {
-      Handle(i, event, bytes);
-      if (event.last) --open_streams_;
-    }
-  }
+  const Status status = feed_.Read(
+      [&](size_t prompt, const scheduler::Event& event) { Handle(prompt, event, bytes); });
+  if (error_.ok()) error_ = status;
   Send(std::move(bytes));
   const bool all = std::all_of(choices_.begin(), choices_.end(),
                                [](const ChoiceText& choice) { return choice.finished(); });
-  if (open_streams_ == 0 || (all && !abandoned_)) End();
+  if (feed_.ended() || (all && !abandoned_)) End();
 }
 
-void Generation::Handle(size_t stream, const scheduler::Event& event, std::string& bytes) {
-  const int32_t index = static_cast<int32_t>(stream) * parts_.request.choices + event.choice;
+void Generation::Handle(size_t prompt, const scheduler::Event& event, std::string& bytes) {
+  const int32_t index = static_cast<int32_t>(prompt) * parts_.request.choices + event.choice;
   ChoiceText& choice = choices_[static_cast<size_t>(index)];
   if (choice.finished()) return;
   if (event.finished) {
@@ -293,7 +270,7 @@ void Generation::Handle(size_t stream, const scheduler::Event& event, std::strin
                       std::find(stops.begin(), stops.end(), event.token.id) != stops.end();
   Emit(choice.Push(event, silent), bytes);
   if (!choice.stopped()) return;
-  streams_[stream]->Cancel(event.choice);
+  feed_.Cancel(prompt, event.choice);
   FinishChoice(choice, FinishReason::kStop, bytes);
 }
 
@@ -329,12 +306,8 @@ void Generation::Tick(double quiet_s) {
   if (Clock::now() - last_sent_ < std::chrono::duration<double>(quiet_s)) return;
   if (!parts_.request.stream) return Send(" ");
   int64_t done = 0;
-  int64_t all = 0;
-  for (const auto& stream : streams_) {
-    const scheduler::Progress progress = stream->progress();
-    done += progress.usage.prompt_tokens;
-    all += progress.prompt_size;
-  }
+  const int64_t all = feed_.prompt_tokens();
+  for (const auto& stream : feed_.streams()) done += stream->progress().usage.prompt_tokens;
   Send(done < all ? fmt::format(": prefill {}%\n\n", done * 100 / all)
                   : std::string(": alive\n\n"));
 }
@@ -377,7 +350,7 @@ void Generation::End() {
 void Generation::LetGo() {
   ended_ = true;
   // Whoever waits for news of this client would keep it alive.
-  streams_.clear();
+  feed_.Clear();
   // Here and not by whoever lets go of this last: that may be the loop, which the model owns, and
   // which may come to it when the service is gone.
   parts_.host.reset();
@@ -392,7 +365,7 @@ Outcome Generation::Bill() const {
                   .usage = {},
                   .reasons = reasons_};
   int64_t computed = 0;
-  for (const auto& stream : streams_) {
+  for (const auto& stream : feed_.streams()) {
     const scheduler::Progress progress = stream->progress();
     outcome.usage.prompt_tokens += progress.usage.prompt_tokens;
     outcome.usage.cached_tokens += progress.usage.cached_tokens;

@@ -28,7 +28,7 @@
 #include "tutti/server/choice_text.h"
 #include "tutti/server/generation_request.h"
 #include "tutti/server/http.h"
-#include "tutti/server/model_host.h"
+#include "tutti/server/prompt_feed.h"
 #include "tutti/server/workers.h"
 
 namespace tutti::server {
@@ -95,7 +95,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void Attempt();
   void Fail(std::string_view why);
   void Process();
-  void Handle(size_t stream, const scheduler::Event& event, std::string& bytes);
+  void Handle(size_t prompt, const scheduler::Event& event, std::string& bytes);
   void FinishChoice(ChoiceText& choice, FinishReason reason, std::string& bytes);
   void Emit(std::vector<AnswerEvent> events, std::string& bytes);
   void Send(std::string bytes);
@@ -107,13 +107,12 @@ class Generation : public std::enable_shared_from_this<Generation> {
   const Clock::time_point start_ = Clock::now();
 
   std::mutex mutex_;
-  std::vector<std::unique_ptr<scheduler::Stream>> streams_;  // [prompts]
-  std::vector<ChoiceText> choices_;                          // [prompts * choices]
-  std::vector<std::string> echoes_;                          // [prompts] or empty
-  size_t open_streams_ = 0;
-  bool in_reasoning_ = false;  // the conversation's prompt ends there
-  std::string begun_;          // of the answer's text, by the prompt
-  bool head_sent_ = false;     // of the response
+  PromptFeed feed_;
+  std::vector<ChoiceText> choices_;  // [prompts * choices]
+  std::vector<std::string> echoes_;  // [prompts] or empty
+  bool in_reasoning_ = false;        // the conversation's prompt ends there
+  std::string begun_;                // of the answer's text, by the prompt
+  bool head_sent_ = false;           // of the response
   bool abandoned_ = false;
   std::atomic<bool> ended_ = false;
   Status error_;  // the first
@@ -123,7 +122,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
 
 // What the engine or the scheduler said, for a client.
 ApiError ErrorOf(const Status& status);
-// Why there is no prompt of what the client sent in `param`: always the request's own fault.
-ApiError PromptError(const Status& status, std::string param);
+// The same error, of the client's field.
+ApiError WithParam(ApiError error, std::string param);
 
 }  // namespace tutti::server

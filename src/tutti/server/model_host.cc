@@ -16,6 +16,10 @@ constexpr std::string_view kPlainTemplate =
     "{% for message in messages %}{% if message.content is string %}{{ message.content }}"
     "{% endif %}{% if not loop.last %}\n{% endif %}{% endfor %}";
 
+ApiError PromptError(const Status& status) {
+  return {.status = 400, .type = "invalid_request_error", .message = status.message()};
+}
+
 // Over keys and values.
 class MetadataHash {
  public:
@@ -77,6 +81,8 @@ Result<std::shared_ptr<ModelHost>> ModelHost::Create(std::string name, HostedMod
   options.max_step_tokens = std::max(options.max_step_tokens, chunk);
   options.least_prompt_tokens = std::max(options.least_prompt_tokens, chunk / 16);
   options.draft = host->model_.draft.get();
+  host->window_ = {.answers = options.max_queued_requests / 2,
+                   .prompt_tokens = options.max_queued_prompt_tokens / 2};
   TUTTI_ASSIGN_OR_RETURN(host->scheduler_,
                          scheduler::Scheduler::Create(*host->model_.engine, std::move(options)));
   host->loop_ = std::thread([scheduler = host->scheduler_.get()] { scheduler->Run(); });
@@ -105,49 +111,68 @@ Result<text::RenderResult> ModelHost::Render(const text::Conversation& conversat
   return RenderForgiving(*template_, Complete(conversation), goes_on, text::LocalTime());
 }
 
-Result<ConversationPrompt> ModelHost::Prompt(const text::Conversation& conversation, bool goes_on,
-                                             std::string begun) const {
-  TUTTI_ASSIGN_OR_RETURN(text::RenderResult rendered, Render(conversation, goes_on));
-  const std::string text = rendered.Text();
-  if (!has_template_) {
-    TUTTI_ASSIGN_OR_RETURN(TokenIds ids, Prompt(std::string_view(text)));
-    return ConversationPrompt{.ids = std::move(ids)};
-  }
-  TUTTI_RETURN_IF_ERROR(CheckFits(text));
+ApiResult<ConversationPrompt> ModelHost::Prompt(const text::Conversation& conversation,
+                                                bool goes_on, std::string begun) const {
+  auto rendered = Render(conversation, goes_on);
+  if (!rendered.ok()) return PromptError(rendered.status());
+  const std::string text = rendered->Text();
   ConversationPrompt prompt;
+  if (!has_template_) {
+    auto ids = Prompt(std::string_view(text));
+    if (!ids.ok()) return ids.error();
+    prompt.ids = std::move(*ids);
+    return prompt;
+  }
+  if (auto error = CheckFits(text)) return *std::move(error);
   prompt.in_reasoning = text::PromptOpensReasoning(answer_format_.reasoning, text);
   if (!begun.empty()) {
     if (prompt.in_reasoning) begun = std::string(answer_format_.reasoning.close) + "\n\n" + begun;
     prompt.begun = begun;
-    rendered.segments.push_back({.text = std::move(begun), .from_template = true});
+    rendered->segments.push_back({.text = std::move(begun), .from_template = true});
   }
-  prompt.ids = text::EncodeSegments(tokenizer(), rendered.segments);
+  prompt.ids = text::EncodeSegments(tokenizer(), rendered->segments);
   return prompt;
 }
 
-Status ModelHost::CheckFits(std::string_view text) const {
+std::optional<ApiError> ModelHost::CheckFits(std::string_view text) const {
   const VocabSpec& vocab = tokenizer().spec();
   // Normalising makes texts shorter: composed characters a little, white space without a bound.
   const bool strips =
       std::any_of(vocab.added_rules.begin(), vocab.added_rules.end(),
                   [](const AddedTokenRule& rule) { return rule.strip_left || rule.strip_right; });
-  if (vocab.remove_extra_whitespace || strips) return {};
+  if (vocab.remove_extra_whitespace || strips) return std::nullopt;
   const size_t most = static_cast<size_t>(context_) * longest_token_ * (vocab.nfc ? 4 : 1);
-  if (text.size() <= most) return {};
-  return Error(
-      StatusCode::kResource,
-      "the prompt has {} bytes, more than the model's context of {} tokens can hold: shorten it",
-      text.size(), context_);
+  if (text.size() <= most) return std::nullopt;
+  return TooLongError({.bytes = std::ssize(text), .context = context_});
 }
 
-Result<TokenIds> ModelHost::Prompt(const std::variant<std::string, TokenIds>& prompt) const {
+ApiResult<TokenIds> ModelHost::Prompt(const std::variant<std::string, TokenIds>& prompt) const {
   if (const auto* text = std::get_if<std::string>(&prompt)) return Prompt(std::string_view(*text));
   return std::get<TokenIds>(prompt);
 }
 
-Result<TokenIds> ModelHost::Prompt(std::string_view text) const {
-  TUTTI_RETURN_IF_ERROR(CheckFits(text));
+ApiResult<TokenIds> ModelHost::Prompt(std::string_view text) const {
+  if (auto error = CheckFits(text)) return *std::move(error);
   return text::EncodeOpenText(tokenizer(), text);
+}
+
+std::optional<ApiError> ModelHost::CheckTokens(std::span<const TokenId> tokens) const {
+  const auto known = [&](TokenId id) { return id >= 0 && id < vocab_size(); };
+  const auto unknown = std::find_if_not(tokens.begin(), tokens.end(), known);
+  if (unknown == tokens.end()) return std::nullopt;
+  return PromptError(
+      UsageError("token {} is not in the model's vocabulary of {} tokens", *unknown, vocab_size()));
+}
+
+std::optional<ApiError> ModelHost::CheckPrompt(std::span<const TokenId> prompt,
+                                               bool answered) const {
+  if (prompt.empty()) {
+    return PromptError(UsageError("the prompt is empty: the model needs at least one token"));
+  }
+  if (std::ssize(prompt) + (answered ? 1 : 0) > context_) {
+    return TooLongError({.tokens = std::ssize(prompt), .context = context_});
+  }
+  return CheckTokens(prompt);
 }
 
 }  // namespace tutti::server

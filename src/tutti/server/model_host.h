@@ -2,12 +2,14 @@
 // a thread of its own.
 //
 // Ownership: owns all of them; the last user frees it, which ends what still runs.
-// Threads: any. Errors: Create as Scheduler::Create and ChatTemplate::Parse; Prompt kUsage for what
-// the template refuses, kResource where rendering takes too much.
+// Threads: any. Errors: Create as Scheduler::Create and ChatTemplate::Parse; Render kUsage for what
+// the template refuses, kResource where rendering takes too much; Prompt and CheckPrompt what the
+// client gets, but for the field's name.
 #pragma once
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <variant>
@@ -15,6 +17,7 @@
 
 #include "tutti/engine.h"
 #include "tutti/scheduler/scheduler.h"
+#include "tutti/server/api_error.h"
 #include "tutti/server/constraints.h"
 #include "tutti/spec/sampling_spec.h"
 #include "tutti/text/answer_parts.h"
@@ -37,6 +40,12 @@ struct ConversationPrompt {
   TokenIds ids;
   bool in_reasoning = false;  // the answer begins inside of reasoning
   std::string begun = {};     // of the answer's text, before its first token
+};
+
+// How much of one client's request may wait and run at once.
+struct QueueWindow {
+  int64_t answers = 0;
+  int64_t prompt_tokens = 0;
 };
 
 class ModelHost {
@@ -67,19 +76,25 @@ class ModelHost {
   const std::string& template_source() const { return template_source_; }
   scheduler::Scheduler& scheduler() { return *scheduler_; }
   const scheduler::Scheduler& scheduler() const { return *scheduler_; }
+  // Half of the queue: the other half is for others.
+  QueueWindow window() const { return window_; }
   // Whether the token ends an answer.
   bool IsEnd(TokenId id) const;
 
   Result<text::RenderResult> Render(const text::Conversation& conversation, bool goes_on) const;
   // The ids of a text that goes on, or of a conversation: one whose next turn is the assistant's,
-  // or, where `goes_on`, whose last message is to be continued. kResource for a text that has more
-  // tokens than the context however long they are, said before it is tokenized.
-  Result<TokenIds> Prompt(std::string_view text) const;
+  // or, where `goes_on`, whose last message is to be continued. A text that has more tokens than
+  // the context however long they are is refused before it is tokenized.
+  ApiResult<TokenIds> Prompt(std::string_view text) const;
   // The same, or the ids that were given.
-  Result<TokenIds> Prompt(const std::variant<std::string, TokenIds>& prompt) const;
+  ApiResult<TokenIds> Prompt(const std::variant<std::string, TokenIds>& prompt) const;
   // The answer begins with `begun`, behind reasoning that the template has begun.
-  Result<ConversationPrompt> Prompt(const text::Conversation& conversation, bool goes_on = false,
-                                    std::string begun = {}) const;
+  ApiResult<ConversationPrompt> Prompt(const text::Conversation& conversation, bool goes_on = false,
+                                       std::string begun = {}) const;
+  // Whether they are the model's.
+  std::optional<ApiError> CheckTokens(std::span<const TokenId> tokens) const;
+  // Whether it can be computed, and a token of an answer behind it where there is to be one.
+  std::optional<ApiError> CheckPrompt(std::span<const TokenId> prompt, bool answered) const;
 
   // What its answers to conversations look like.
   const text::AnswerFormat& answer_format() const { return answer_format_; }
@@ -99,7 +114,7 @@ class ModelHost {
  private:
   // With the vocabulary's tokens that templates want.
   text::Conversation Complete(text::Conversation conversation) const;
-  Status CheckFits(std::string_view text) const;
+  std::optional<ApiError> CheckFits(std::string_view text) const;
 
   const std::string name_;
   HostedModel model_;
@@ -113,6 +128,7 @@ class ModelHost {
   text::AnswerFormat answer_format_;
   std::vector<bool> is_text_;  // [vocab]
   size_t longest_token_ = 0;   // in bytes
+  QueueWindow window_;
   std::unique_ptr<scheduler::Scheduler> scheduler_;
   std::thread loop_;
 };

@@ -56,11 +56,11 @@ TEST(OpenaiTokenize, BothNamesOfEverything) {
     EXPECT_EQ(parsed->text, "a");
     EXPECT_FALSE(parsed->add_special);
     EXPECT_TRUE(parsed->pieces);
-    EXPECT_FALSE(parsed->conversation.has_value());
+    EXPECT_FALSE(parsed->chat.conversation.has_value());
   }
   auto chat = ParseTokenize(R"({"messages":[{"role":"user","content":"a"}]})");
   ASSERT_TRUE(chat.ok());
-  EXPECT_EQ(chat->conversation->messages_json, R"([{"role":"user","content":"a"}])");
+  EXPECT_EQ(chat->chat.conversation->messages_json, R"([{"role":"user","content":"a"}])");
   EXPECT_EQ(ParseTokenize("{}").error().param, "prompt");
   EXPECT_EQ(ParseTokenize(R"({"messages":[]})").error().param, "messages");
   EXPECT_EQ(ParseTokenize(R"({"prompt":1})").error().param, "prompt");

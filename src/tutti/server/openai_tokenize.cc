@@ -17,6 +17,7 @@ struct Draft {
   TokenizeRequest request;
   bool has_text = false;
   bool has_messages = false;
+  bool answer_begins = true;  // behind the messages
 };
 
 void SetText(Draft& draft, std::string_view text) {
@@ -29,6 +30,7 @@ const auto kTokenizeFields = std::to_array<Field<Draft>>({
     {"prompt", SetText},
     {"content", SetText},
     {"messages", [](RequestReader&, Draft& d, const json::value&) { d.has_messages = true; }},
+    {"add_generation_prompt", [](Draft& d, bool v) { d.answer_begins = v; }},
     {"add_special_tokens", [](Draft& d, bool v) { d.request.add_special = v; }},
     {"add_special", [](Draft& d, bool v) { d.request.add_special = v; }},
     {"return_token_strs", [](Draft& d, bool v) { d.request.pieces = v; }},
@@ -46,6 +48,24 @@ const auto kDetokenizeFields = std::to_array<Field<DetokenizeRequest>>({
 
 }  // namespace
 
+ApiResult<TokenizeRequest> ParseApplyTemplate(std::string_view body) {
+  auto chat = ParseOpenaiChat(body, {});
+  if (!chat.ok()) return chat.error();
+  RequestReader reader;
+  Draft draft;
+  if (const auto object = reader.ParseBody(body)) {
+    reader.Read<Draft>(*object, {kTokenizeFields}, draft);
+  }
+  if (!reader.ok()) return *reader.error();
+  TokenizeRequest& request = draft.request;
+  request.chat = std::move(chat->generation);
+  if (!draft.answer_begins) {
+    request.chat.conversation->add_generation_prompt = false;
+    request.chat.tool_choice = ToolChoice::kAuto;  // nor does a call
+  }
+  return std::move(request);
+}
+
 ApiResult<TokenizeRequest> ParseTokenize(std::string_view body) {
   RequestReader reader;
   Draft draft;
@@ -59,7 +79,7 @@ ApiResult<TokenizeRequest> ParseTokenize(std::string_view body) {
   if (draft.has_messages) {
     auto chat = ParseApplyTemplate(body);
     if (!chat.ok()) return chat.error();
-    draft.request.conversation = std::move(chat->conversation);
+    draft.request.chat = std::move(chat->chat);
   }
   return std::move(draft.request);
 }
@@ -71,15 +91,6 @@ ApiResult<DetokenizeRequest> ParseDetokenize(std::string_view body) {
     reader.Read<DetokenizeRequest>(*object, {kDetokenizeFields}, request);
   }
   if (!reader.ok()) return *reader.error();
-  return request;
-}
-
-ApiResult<TokenizeRequest> ParseApplyTemplate(std::string_view body) {
-  auto chat = ParseOpenaiChat(body, {});
-  if (!chat.ok()) return chat.error();
-  TokenizeRequest request;
-  request.model = std::move(chat->generation.model);
-  request.conversation = std::move(chat->generation.conversation);
   return request;
 }
 

@@ -4,7 +4,6 @@
 // Threads: any. Errors: 400 with the field's path.
 #pragma once
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,14 +11,14 @@
 
 #include "tutti/base/ids.h"
 #include "tutti/server/api_error.h"
-#include "tutti/text/conversation.h"
+#include "tutti/server/generation_request.h"
 
 namespace tutti::server {
 
 struct TokenizeRequest {
   std::string model;
-  // A conversation for the template, or a text.
-  std::optional<text::Conversation> conversation;
+  // A conversation for the template, as for a chat, or a text.
+  GenerationRequest chat;
   std::string text;
   bool add_special = true;  // with what the vocabulary puts around a text
   bool pieces = false;      // also the tokens' texts
@@ -33,7 +32,8 @@ struct DetokenizeRequest {
 ApiResult<TokenizeRequest> ParseTokenize(std::string_view body);
 // {"tokens": [...]}.
 ApiResult<DetokenizeRequest> ParseDetokenize(std::string_view body);
-// {"messages": [...], ...} as for a chat; the result has a conversation.
+// {"messages": [...], "add_generation_prompt", ...} and else as for a chat; the result has a
+// conversation.
 ApiResult<TokenizeRequest> ParseApplyTemplate(std::string_view body);
 
 // {"tokens","count","max_model_len"}; the tokens' bytes in `pieces` where there are any.

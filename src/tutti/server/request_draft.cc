@@ -319,10 +319,7 @@ void FinishConversation(RequestReader& reader, RequestDraft& draft) {
     return reader.FailAt("tool_choice", fmt::format("names the tool \"{}\", which is not in tools",
                                                     Printable(request.tool_name)));
   }
-  if (needs_tools && request.format.kind != OutputKind::kFree) {
-    return reader.FailAt("tool_choice", "wants a tool to be called, and " + draft.format_field +
-                                            " wants a text: choose one");
-  }
+  if (needs_tools) request.format = {};  // of a text, and there is none
   if (request.continue_last_message && draft.messages.back().role != "assistant") {
     return reader.FailAt("continue_final_message",
                          "needs a last message of the assistant to continue");

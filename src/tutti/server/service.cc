@@ -17,6 +17,7 @@
 #include "tutti/server/rate_limit.h"
 #include "tutti/server/responses_request.h"
 #include "tutti/server/service_answers.h"
+#include "tutti/server/tool_constraint.h"
 
 namespace tutti::server {
 namespace {
@@ -102,11 +103,12 @@ void Service::CountTokens(const Request& exchange) {
   Take(kCount, exchange, [this](const Call& call) -> std::optional<ApiError> {
     ApiResult<ApiRequest> parsed = kCount.parse(*this, call.exchange->request(), {});
     if (!parsed.ok()) return parsed.error();
-    return WithModel(call, parsed->generation.model,
-                     [this, conversation = *std::move(parsed->generation.conversation)](
+    const std::string model = parsed->generation.model;
+    return WithModel(call, model,
+                     [this, request = std::move(parsed->generation)](
                          const Call& counted, const auto& host) -> std::optional<ApiError> {
-                       const auto prompt = host->Prompt(conversation);
-                       if (!prompt.ok()) return PromptError(prompt.status(), "messages");
+                       auto prompt = PromptOf(*host, request);
+                       if (!prompt.ok()) return WithParam(prompt.error(), "messages");
                        Respond(kCount.route, counted.exchange,
                                JsonResponse(AnthropicTokenCount(std::ssize(prompt->ids))));
                        return std::nullopt;

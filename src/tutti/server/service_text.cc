@@ -5,6 +5,7 @@
 #include "tutti/server/openai_tokenize.h"
 #include "tutti/server/service.h"
 #include "tutti/server/service_answers.h"
+#include "tutti/server/tool_constraint.h"
 
 namespace tutti::server {
 namespace {
@@ -41,8 +42,9 @@ std::optional<ApiError> Service::StartEmbeddings(const Call& call,
   std::vector<TokenIds> prompts;
   for (const Prompt& prompt : request.inputs) {
     auto ids = host->Prompt(prompt);
-    if (!ids.ok()) return PromptError(ids.status(), "input");
-    prompts.push_back(std::move(ids).value());
+    if (!ids.ok()) return WithParam(ids.error(), "input");
+    if (auto error = host->CheckPrompt(*ids, false)) return WithParam(*std::move(error), "input");
+    prompts.push_back(std::move(*ids));
   }
   request.inputs = {};
   const int64_t dimensions = request.dimensions;
@@ -85,9 +87,9 @@ void Service::Tokenize(const Request& exchange) {
                          const Call& later, const auto& host) -> std::optional<ApiError> {
                        const text::Tokenizer& tokenizer = host->tokenizer();
                        TokenIds ids;
-                       if (request.conversation) {
-                         auto prompt = host->Prompt(*request.conversation);
-                         if (!prompt.ok()) return PromptError(prompt.status(), "messages");
+                       if (request.chat.conversation) {
+                         auto prompt = PromptOf(*host, request.chat);
+                         if (!prompt.ok()) return WithParam(prompt.error(), "messages");
                          ids = std::move(prompt->ids);
                        } else {
                          ids = tokenizer.Encode(request.text, {.add_special = request.add_special});
@@ -111,6 +113,9 @@ void Service::Detokenize(const Request& exchange) {
     return WithModel(call, parsed->model,
                      [this, tokens = std::move(parsed->tokens)](
                          const Call& later, const auto& host) -> std::optional<ApiError> {
+                       if (auto error = host->CheckTokens(tokens)) {
+                         return WithParam(*std::move(error), "tokens");
+                       }
                        Respond(
                            kRoute.route, later.exchange,
                            JsonResponse(DetokenizeBody(host->tokenizer().Decode(tokens, true))));
@@ -124,15 +129,19 @@ void Service::ApplyTemplate(const Request& exchange) {
   Take(kRoute, exchange, [this](const Call& call) -> std::optional<ApiError> {
     ApiResult<TokenizeRequest> parsed = ParseApplyTemplate(call.exchange->request().body);
     if (!parsed.ok()) return parsed.error();
-    return WithModel(call, parsed->model,
-                     [this, conversation = *std::move(parsed->conversation)](
-                         const Call& later, const auto& host) -> std::optional<ApiError> {
-                       const auto rendered = host->Render(conversation, false);
-                       if (!rendered.ok()) return PromptError(rendered.status(), "messages");
-                       Respond(kRoute.route, later.exchange,
-                               JsonResponse(ApplyTemplateBody(rendered->Text())));
-                       return std::nullopt;
-                     });
+    return WithModel(
+        call, parsed->model,
+        [this, chat = std::move(parsed->chat)](const Call& later,
+                                               const auto& host) -> std::optional<ApiError> {
+          const auto rendered = host->Render(*chat.conversation, chat.continue_last_message);
+          if (!rendered.ok()) {
+            ApiError error = ErrorOf(rendered.status());
+            error.status = 400;
+            return WithParam(std::move(error), "messages");
+          }
+          Respond(kRoute.route, later.exchange, JsonResponse(ApplyTemplateBody(rendered->Text())));
+          return std::nullopt;
+        });
   });
 }
 

@@ -14,48 +14,98 @@
 namespace tutti::server {
 namespace {
 
-using MasksByName = std::map<std::string, std::shared_ptr<text::GrammarMasks>>;
+using Masks = std::shared_ptr<text::GrammarMasks>;
+using MasksByName = std::map<std::string, Masks>;
 
-// Each tool's own masks. Together they may be as large as one grammar: forms without a mark have
-// one of all tools, and what a client can make the server compute and keep does not grow with the
-// number of tools.
-Result<MasksByName> MasksOfTools(ModelHost& host, const std::vector<text::ToolSchema>& schemas) {
-  MasksByName masks;
-  std::set<text::GrammarMasks*> counted;
-  double share = 0;
-  for (const text::ToolSchema& schema : schemas) {
-    TUTTI_ASSIGN_OR_RETURN(std::string source, text::ArgumentsSchema(schema));
-    auto made = host.Masks({.kind = OutputKind::kCall, .source = std::move(source)});
-    if (!made.ok()) {
-      return made.status().WithContext(
-          fmt::format("the parameters of the tool \"{}\"", Printable(schema.name)));
-    }
-    if (counted.insert(made->get()).second) share += (*made)->share();
-    if (share > 1) {
-      return UsageError(
-          "tools: the schemas up to that of \"{}\" make larger grammars than the {} nodes that all "
-          "tools may take together: use simpler schemas, or fewer strict tools",
-          Printable(schema.name), text::GrammarRules::kNodesMax);
-    }
-    masks[schema.name] = std::move(made).value();
-  }
-  return masks;
-}
+// A tool and what its arguments obey.
+struct Callable {
+  text::ToolSchema schema;
+  bool strict = false;
+};
 
-// As text::CallConstraintParts has them.
-Result<MasksByName> MasksOf(ModelHost& host, const GenerationRequest& request) {
-  std::vector<text::ToolSchema> schemas;
+// Those that may be called.
+std::vector<Callable> CallablesOf(const GenerationRequest& request) {
+  std::vector<Callable> tools;
   for (const Tool& tool : request.tools) {
     if (!request.tool_name.empty() && tool.name != request.tool_name) continue;
     // Of others the arguments are an object.
     const bool obeyed = tool.strict || MustCall(request);
-    schemas.push_back({tool.name, obeyed ? tool.parameters_json : std::string()});
+    tools.push_back({{tool.name, obeyed ? tool.parameters_json : std::string()}, tool.strict});
   }
-  if (!host.answer_format().form.mark.empty()) return MasksOfTools(host, schemas);
-  TUTTI_ASSIGN_OR_RETURN(std::string source, text::CallSchema(schemas, {}));
+  return tools;
+}
+
+// Of the tool's arguments. Where nothing was promised, any object stands in for a schema that
+// cannot be enforced.
+Result<Masks> MasksOfArguments(ModelHost& host, Callable& tool) {
+  const auto compile = [&]() -> Result<Masks> {
+    TUTTI_ASSIGN_OR_RETURN(std::string source, text::ArgumentsSchema(tool.schema));
+    return host.Masks({.kind = OutputKind::kCall, .source = std::move(source)});
+  };
+  auto made = compile();
+  if (made.ok()) return made;
+  if (!tool.strict && !tool.schema.parameters_json.empty()) {
+    tool.schema.parameters_json.clear();
+    return compile();
+  }
+  return made.status().WithContext(
+      fmt::format("the parameters of the tool \"{}\"", Printable(tool.schema.name)));
+}
+
+// Each tool's own masks. Together they may be as large as one grammar: forms without a mark have
+// one of all tools, and what a client can make the server compute and keep does not grow with the
+// number of tools.
+Result<MasksByName> MasksOfTools(ModelHost& host, std::vector<Callable> tools) {
   MasksByName masks;
-  TUTTI_ASSIGN_OR_RETURN(masks[""],
-                         host.Masks({.kind = OutputKind::kCall, .source = std::move(source)}));
+  std::set<text::GrammarMasks*> counted;
+  double share = 0;
+  for (Callable& tool : tools) {
+    TUTTI_ASSIGN_OR_RETURN(Masks made, MasksOfArguments(host, tool));
+    if (counted.insert(made.get()).second) share += made->share();
+    if (share > 1) {
+      return UsageError(
+          "tools: the schemas up to that of \"{}\" make larger grammars than the {} nodes that all "
+          "tools may take together: use simpler schemas, or fewer strict tools",
+          Printable(tool.schema.name), text::GrammarRules::kNodesMax);
+    }
+    masks[tool.schema.name] = std::move(made);
+  }
+  return masks;
+}
+
+// One grammar of calls of all of the tools.
+Result<Masks> MasksOfCalls(ModelHost& host, std::vector<Callable> tools, OutputKind kind) {
+  const auto compile = [&]() -> Result<Masks> {
+    std::vector<text::ToolSchema> schemas;
+    for (const Callable& tool : tools) schemas.push_back(tool.schema);
+    TUTTI_ASSIGN_OR_RETURN(std::string source, text::CallSchema(schemas, {}));
+    return host.Masks({.kind = kind, .source = std::move(source)});
+  };
+  auto made = compile();
+  if (made.ok()) return made;
+  // Which of them is it? The message is then about the client's schema and not about what is made
+  // of all of them.
+  bool some = false;
+  for (Callable& tool : tools) {
+    if (tool.schema.parameters_json.empty()) continue;
+    TUTTI_RETURN_IF_ERROR(MasksOfArguments(host, tool).status());
+    some |= !tool.strict;
+  }
+  if (!some) return made;
+  made = compile();
+  if (made.ok()) return made;
+  for (Callable& tool : tools) {
+    if (!tool.strict) tool.schema.parameters_json.clear();  // together they are too large
+  }
+  return compile();
+}
+
+// As text::CallConstraintParts has them.
+Result<MasksByName> MasksOf(ModelHost& host, const GenerationRequest& request) {
+  std::vector<Callable> tools = CallablesOf(request);
+  if (!host.answer_format().form.mark.empty()) return MasksOfTools(host, std::move(tools));
+  MasksByName masks;
+  TUTTI_ASSIGN_OR_RETURN(masks[""], MasksOfCalls(host, std::move(tools), OutputKind::kCall));
   return masks;
 }
 
@@ -82,6 +132,18 @@ std::string BegunCall(const text::CallForm& form, const GenerationRequest& reque
   begun += named ? request.tool_name : request.tools.front().name;
   begun += form.behind;
   return begun;
+}
+
+ApiResult<ConversationPrompt> PromptOf(const ModelHost& host, const GenerationRequest& request) {
+  return host.Prompt(*request.conversation, request.continue_last_message,
+                     BegunCall(host.answer_format().form, request));
+}
+
+Result<std::shared_ptr<const TokenConstraint>> ConstrainBareCall(ModelHost& host,
+                                                                 const GenerationRequest& request) {
+  TUTTI_ASSIGN_OR_RETURN(Masks masks,
+                         MasksOfCalls(host, CallablesOf(request), OutputKind::kJsonSchema));
+  return std::shared_ptr<const TokenConstraint>(text::Constrain(std::move(masks)));
 }
 
 Result<std::shared_ptr<const TokenConstraint>> ConstrainTools(ModelHost& host,

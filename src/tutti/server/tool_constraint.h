@@ -1,6 +1,7 @@
 // Calls of tools that obey their schemas, in the form in which the model writes them.
 //
-// Threads: any. Errors: as text/grammar.h, for schemas that cannot be enforced.
+// Arguments of tools that are not strict obey their schema where that is possible, else they are
+// any object. Threads: any. Errors: as text/grammar.h, for strict schemas that cannot be enforced.
 #pragma once
 #include <memory>
 #include <string>
@@ -19,6 +20,13 @@ bool MustCall(const GenerationRequest& request);
 // The text with which an answer that must be a call begins, so that the model goes on in its own
 // form; empty where its form cannot be begun like that.
 std::string BegunCall(const text::CallForm& form, const GenerationRequest& request);
+
+// Of a request with a conversation: what is computed before the answer.
+ApiResult<ConversationPrompt> PromptOf(const ModelHost& host, const GenerationRequest& request);
+
+// Of answers that are nothing but one call, in a form of no family (text::BareCallSyntax).
+Result<std::shared_ptr<const TokenConstraint>> ConstrainBareCall(ModelHost& host,
+                                                                 const GenerationRequest& request);
 
 // Null where answers are free: there are no tools, or their calls have no form that a grammar can
 // follow. `options` and `begun` as the answer's AnswerParts have them.
