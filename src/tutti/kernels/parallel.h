@@ -76,8 +76,9 @@ class RowTasks {
 
 // Calls body(member, task) once for each task in [0, node_ends.back()). Each node has the tasks up
 // to its end, and each of its members a range of neighbours, so that it reads on where it was (and
-// what it prefetched is of use); one that is done helps the next of its node, then those of others,
-// so a member that another process slows down simply does less.
+// what it prefetched is of use); one that is done helps the next of its node, then those of others.
+// So a member that another process slows down does less, and one that has no processor nothing;
+// only a task that it has begun is waited for.
 //
 // Which member runs a task is not determined; what a task computes must not depend on it.
 template <typename Body>
@@ -104,7 +105,7 @@ void RunTasks(os::ThreadPool& pool, std::span<const int64_t> node_ends, const Bo
       share.end = begin + tasks * (i + 1) / node.members;
     }
   }
-  pool.Run([&](int member) {
+  pool.RunWithComers([&](int member) {
     const os::Team::Node& own = team.nodes[static_cast<size_t>(team.NodeOf(member))];
     for (int helped = 0; helped < members; ++helped) {
       const int victim = helped < own.members

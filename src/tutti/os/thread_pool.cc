@@ -10,32 +10,10 @@
 namespace tutti::os {
 namespace {
 
-// About 20 microseconds on current servers: longer than the gaps between the runs of a decode step,
-// shorter than a scheduler's time slice.
-constexpr int kSpins = 2000;
-
-inline void Pause() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
-
 int64_t NowNs() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::steady_clock::now().time_since_epoch())
       .count();
-}
-
-// Waits until `value` is no longer `old`.
-template <typename T>
-void WaitWhileEqual(const std::atomic<T>& value, T old) {
-  for (int i = 0; i < kSpins; ++i) {
-    if (value.load(std::memory_order_acquire) != old) return;
-    Pause();
-  }
-  while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
 }
 
 }  // namespace
@@ -43,13 +21,14 @@ void WaitWhileEqual(const std::atomic<T>& value, T old) {
 ThreadPool::ThreadPool(Team team) : team_(std::move(team)) {
   const int threads = team_.size();
   TUTTI_CHECK(threads >= 1, "a thread pool has at least the calling thread");
+  TUTTI_CHECK(threads <= RunGate::kMostMembers, "more threads than a gate counts");
   workers_.reserve(static_cast<size_t>(threads - 1));
   try {
     for (int member = 1; member < threads; ++member) {
       workers_.emplace_back([this, member] { WorkerLoop(member); });
     }
   } catch (...) {  // the system gives no more threads: those there are must not wait for ever
-    Stop();
+    gate_.Stop();
     throw;
   }
 }
@@ -65,26 +44,20 @@ Result<std::unique_ptr<ThreadPool>> ThreadPool::Create(const Team& team) {
   }
 }
 
-ThreadPool::~ThreadPool() { Stop(); }
+ThreadPool::~ThreadPool() { gate_.Stop(); }
 
-void ThreadPool::Stop() {
-  stop_.store(true, std::memory_order_relaxed);
-  generation_.fetch_add(1, std::memory_order_release);
-  generation_.notify_all();
-}
-
-void ThreadPool::RunErased(Function function, const void* context) {
+void ThreadPool::RunErased(bool comers, Function function, const void* context) {
   ++runs_;
   function_ = function;
   context_ = context;
   const int64_t begin_ns = keep_times_ ? NowNs() : 0;
-  unfinished_.store(static_cast<int32_t>(workers_.size()), std::memory_order_relaxed);
-  generation_.fetch_add(1, std::memory_order_release);
-  generation_.notify_all();
-  CallMember(0);
-  while (const int32_t left = unfinished_.load(std::memory_order_acquire)) {
-    WaitWhileEqual(unfinished_, left);
+  if (comers) {
+    gate_.OpenForComers();
+  } else {
+    gate_.OpenForAll(static_cast<int>(workers_.size()));
   }
+  CallMember(0);
+  gate_.Close();
   if (keep_times_) run_ns_ += NowNs() - begin_ns;
   if (error_ != nullptr) std::rethrow_exception(std::exchange(error_, nullptr));
 }
@@ -125,13 +98,10 @@ RunTimes ThreadPool::times() const {
 
 void ThreadPool::WorkerLoop(int member) {
   const BindToNode bound(team_, member);
-  uint32_t seen = 0;
-  for (;;) {
-    WaitWhileEqual(generation_, seen);
-    seen = generation_.load(std::memory_order_acquire);
-    if (stop_.load(std::memory_order_relaxed)) return;
+  RunGate::Seen seen = 0;
+  while (gate_.Enter(seen)) {
     CallMember(member);
-    if (unfinished_.fetch_sub(1, std::memory_order_release) == 1) unfinished_.notify_one();
+    gate_.Leave();
   }
 }
 

@@ -1,20 +1,20 @@
 // The threads that compute: one persistent team, started once, led by the thread that calls Run.
 //
-// Run hands the same function to every member and returns when all are done: one fork and one join,
-// the only synchronisation the kernels use. Waiting members spin for a short while (a decode step
-// has hundreds of runs, microseconds apart) and then sleep on a futex, so an idle or oversubscribed
-// process costs nothing.
+// Run hands the same function to every member and returns when all are done; RunWithComers, where
+// any member can do any part of the work, to the caller and to those that come in time. One fork
+// and one join, the only synchronisation the kernels use. Waiting members spin for a short while (a
+// decode step has hundreds of runs, microseconds apart) and then sleep on a futex, so an idle or
+// oversubscribed process costs nothing.
 //
 // In a team of several memory nodes the threads that the pool starts are bound to their nodes; the
 // caller, member 0, binds itself where it wants that (BindToNode).
 //
-// Threads: one Run at a time, from one thread; Run must not be nested.
+// Threads: one run at a time, from one thread; runs must not be nested.
 // Errors: where the system gives too few threads, Create says so, and the constructor, for tests
-// and benchmarks, throws std::system_error. Run
-// waits for all members and then rethrows the first exception (std::bad_alloc) of any.
+// and benchmarks, throws std::system_error. A run
+// waits for its members and then rethrows the first exception (std::bad_alloc) of any.
 #pragma once
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "tutti/base/status.h"
+#include "tutti/os/run_gate.h"
 #include "tutti/os/team.h"
 
 namespace tutti::os {
@@ -50,8 +51,15 @@ class ThreadPool {
   // Calls body(member) once for each member in [0, size()), member 0 on the calling thread.
   template <typename Body>
   void Run(const Body& body) {
-    RunErased([](const void* context, int member) { (*static_cast<const Body*>(context))(member); },
-              &body);
+    RunErased(false, &CallBody<Body>, &body);
+  }
+
+  // Calls body(0) on the calling thread and body(member), once at most, on each other member that
+  // comes before body(0) returns: by then all the work must be taken. So a thread that has no
+  // processor just then holds nobody up, unless it is in the midst of its work.
+  template <typename Body>
+  void RunWithComers(const Body& body) {
+    RunErased(true, &CallBody<Body>, &body);
   }
 
   // Calls body(begin, end) for ranges that cover [0, count), at most one per member, each but the
@@ -70,7 +78,7 @@ class ThreadPool {
     });
   }
 
-  // How many times Run was called: the synchronisations of a step are counted with it.
+  // How many runs there were: the synchronisations of a step are counted with it.
   uint64_t runs() const { return runs_; }
 
   // From here on the times of Runs are added up, beginning at zero, or no more. Between Runs only.
@@ -83,13 +91,16 @@ class ThreadPool {
   };
   void CallAndClock(int member);
   using Function = void (*)(const void* context, int member);
-  void RunErased(Function function, const void* context);
+  template <typename Body>
+  static void CallBody(const void* context, int member) {
+    (*static_cast<const Body*>(context))(member);
+  }
+  void RunErased(bool comers, Function function, const void* context);
   void WorkerLoop(int member);
   void CallMember(int member) noexcept;
-  void Stop();
 
   const Team team_;
-  Function function_ = nullptr;  // written before generation_ is bumped
+  Function function_ = nullptr;  // written before the gate opens
   const void* context_ = nullptr;
   uint64_t runs_ = 0;
   bool keep_times_ = false;  // written between Runs
@@ -97,10 +108,7 @@ class ThreadPool {
   std::vector<MemberTime> member_times_;  // [size()]; each member writes its own
   std::mutex error_mutex_;
   std::exception_ptr error_;  // of the current Run; guarded by error_mutex_
-  // On cache lines of their own: every member polls the first, every member writes the second.
-  alignas(64) std::atomic<uint32_t> generation_{0};
-  alignas(64) std::atomic<int32_t> unfinished_{0};
-  alignas(64) std::atomic<bool> stop_{false};
+  RunGate gate_;
   std::vector<std::jthread> workers_;
 };
 

@@ -1,12 +1,17 @@
 #include "tutti/os/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
-#include <numeric>
+#include <thread>
+#include <vector>
 
 namespace tutti::os {
 namespace {
@@ -36,6 +41,51 @@ TEST(ThreadPoolTest, ParallelForCoversTheRangeOnceInWholeGrains) {
   }
 }
 
+std::atomic<bool> held{false};
+std::atomic<bool> release{false};
+
+// What a thread without a processor looks like: it comes to nothing until it is let go.
+void HoldThread(int) {
+  held = true;
+  while (!release) {
+  }
+}
+
+// In each of the runs one of the members is held where it waits for a run; if it were waited for,
+// this would not end.
+TEST(ThreadPoolTest, AMemberWithoutAProcessorDoesNotHoldUpARunWithComers) {
+  struct sigaction hold = {};
+  hold.sa_handler = HoldThread;
+  struct sigaction before = {};
+  ASSERT_EQ(sigaction(SIGUSR1, &hold, &before), 0);
+  constexpr int kMembers = 3;
+  ThreadPool pool(kMembers);
+  std::vector<pthread_t> threads(kMembers);
+  pool.Run([&](int member) { threads[static_cast<size_t>(member)] = pthread_self(); });
+  for (int victim = 1; victim < kMembers; ++victim) {
+    held = false;
+    release = false;
+    ASSERT_EQ(pthread_kill(threads[static_cast<size_t>(victim)], SIGUSR1), 0);
+    while (!held) std::this_thread::yield();
+    for (int run = 0; run < 200; ++run) {
+      std::vector<std::atomic<int>> hits(50);
+      std::atomic<size_t> next{0};
+      std::atomic<bool> came{false};
+      pool.RunWithComers([&](int member) {
+        if (member == victim) came = true;
+        for (size_t task; (task = next++) < hits.size();) ++hits[task];
+      });
+      for (const auto& hit : hits) ASSERT_EQ(hit.load(), 1);
+      ASSERT_FALSE(came.load());
+    }
+    release = true;
+    std::vector<int> calls(kMembers, 0);
+    pool.Run([&](int member) { ++calls[static_cast<size_t>(member)]; });
+    EXPECT_EQ(calls, std::vector<int>(kMembers, 1));
+  }
+  sigaction(SIGUSR1, &before, nullptr);
+}
+
 TEST(ThreadPoolTest, AnExceptionOfAnyMemberReachesTheCallerAfterAllAreDone) {
   ThreadPool pool(3);
   for (int thrower = 0; thrower < 3; ++thrower) {
@@ -49,6 +99,26 @@ TEST(ThreadPoolTest, AnExceptionOfAnyMemberReachesTheCallerAfterAllAreDone) {
     pool.Run([&](int) { ++calls; });  // and the next run is as before
     EXPECT_EQ(calls.load(), 6);
   }
+}
+
+TEST(ThreadPoolTest, AnExceptionOfAComerReachesTheCaller) {
+  ThreadPool pool(3);
+  for (int run = 0; run < 100; ++run) {
+    std::atomic<bool> came{false};
+    const auto body = [&](int member) {
+      if (member != 0) {
+        came = true;
+        throw std::bad_alloc();
+      }
+      while (!came) std::this_thread::yield();
+    };
+    ASSERT_THROW(pool.RunWithComers(body), std::bad_alloc);
+    EXPECT_THROW(pool.RunWithComers([](int member) {
+      if (member == 0) throw std::bad_alloc();
+    }),
+                 std::bad_alloc);
+  }
+  pool.RunWithComers([](int) {});
 }
 
 TEST(ThreadPoolTest, TimesAreKeptWhileWanted) {
