@@ -1,6 +1,8 @@
 // The experts of a layer in the shape of Qwen3-30B-A3B (8 of 128 experts of 768, width 2,048), by
 // format and number of tokens, against the machine's limits.
 //
+// In "skewed" every token goes to the last expert, the other seven are drawn.
+//
 // of_read counts every touched expert once, of_int8 the multiply-adds of all pairs (token, expert).
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
@@ -23,6 +25,7 @@ constexpr int64_t kDim = 2048;
 constexpr int64_t kInner = 768;
 constexpr int64_t kExperts = 128;
 constexpr int64_t kSlots = 8;
+constexpr int32_t kHeaviest = kExperts - 1;  // where routing is skewed: the last one in order
 
 class Experts {
  public:
@@ -64,12 +67,14 @@ class Experts {
   std::vector<kernels::ExpertWeights> views_;
 };
 
-// Every token draws its own experts; with `tokens` many, all are touched.
-kernels::Routes RandomRoutes(int64_t tokens) {
+// Every token draws its own experts, the first of them only if not skewed; with `tokens` many, all
+// are touched.
+kernels::Routes RandomRoutes(int64_t tokens, bool skewed) {
   kernels::Routes routes{.tokens = tokens, .slots = kSlots, .experts = {}, .weights = {}};
   Rng rng(2);
   for (int64_t t = 0; t < tokens; ++t) {
     std::set<int32_t> chosen;
+    if (skewed) chosen.insert(kHeaviest);
     while (std::ssize(chosen) < kSlots) {
       chosen.insert(static_cast<int32_t>(rng.NextU64() % kExperts));
     }
@@ -119,14 +124,14 @@ bool IsRight(const Experts& experts, const kernels::Routes& routes, int64_t toke
   return std::sqrt(error / size) < 0.03;
 }
 
-void Run(benchmark::State& state, DType dtype) {
+void Run(benchmark::State& state, DType dtype, bool skewed) {
   const Experts experts(dtype);
   const int64_t tokens = state.range(0);
   kernels::KernelContext context{Pool()};
   Rng rng(3);
   std::vector<float> x(static_cast<size_t>(tokens * kDim)), out(x.size());
   for (float& v : x) v = static_cast<float>(rng.NextDouble() * 2 - 1);
-  const kernels::Routes routes = RandomRoutes(tokens);
+  const kernels::Routes routes = RandomRoutes(tokens, skewed);
   const kernels::MoeJob job{.experts = experts.views(), .out = out.data(), .out_stride = kDim};
   const kernels::Activations in{x.data(), tokens, kDim, kDim};
   kernels::MoeExperts(in, routes, job, context);
@@ -157,10 +162,18 @@ int main(int argc, char** argv) {
   for (const DType dtype : {DType::kQ4_K, DType::kQ6_K, DType::kQ8_0, DType::kMXFP4}) {
     auto* registered = benchmark::RegisterBenchmark(
         fmt::format("{}/tokens", NameOf(dtype)).c_str(),
-        [=](benchmark::State& state) { tutti::bench::Run(state, dtype); });
+        [=](benchmark::State& state) { tutti::bench::Run(state, dtype, false); });
     registered->UseRealTime()->MinTime(0.2)->Unit(benchmark::kMicrosecond);
     for (const int64_t tokens : {1, 4, 16, 64, 512}) registered->Arg(tokens);
   }
+  benchmark::RegisterBenchmark(
+      "Q4_K/skewed/tokens",
+      [](benchmark::State& state) { tutti::bench::Run(state, DType::kQ4_K, true); })
+      ->UseRealTime()
+      ->MinTime(0.2)
+      ->Unit(benchmark::kMicrosecond)
+      ->Arg(64)
+      ->Arg(512);
   benchmark::RunSpecifiedBenchmarks();
   return 0;
 }

@@ -24,6 +24,8 @@ namespace {
 // Gate and Down are one fork and join each; Prepare is a third for long prompts only.
 class MoeStep {
   static constexpr int64_t kManyHiddenBytes = int64_t{8} << 20;
+  // Reading and unpacking weights takes as long as multiplying them with so many tokens.
+  static constexpr int64_t kReadCost = 8;
 
  public:
   MoeStep(const Activations& x, const Routes& routes, const MoeJob& job, KernelContext& context)
@@ -40,8 +42,8 @@ class MoeStep {
   void Run() {
     Prepare();
     os::ThreadPool& pool = context_.pool;
-    const std::vector<int64_t> node_ends = PlanGate(pool.team());
-    RunTasks(pool, std::span<const int64_t>(node_ends), [&](int member, int64_t task) {
+    const std::vector<int64_t> ends = PlanGate(pool.team());
+    RunShares(pool, ends, [&](int member, int64_t task) {
       const auto after =
           std::upper_bound(gate_ranges_.begin(), gate_ranges_.end(), task,
                            [](int64_t t, const GateRange& range) { return t < range.first_task; });
@@ -69,6 +71,7 @@ class MoeStep {
     int64_t values_before = 0;       // inner values of the places before
     std::byte* hidden_q8 = nullptr;  // [places of this expert] rows of Layout(), if down_strips
 
+    int64_t places() const { return end - begin; }
     int64_t inner() const { return weights->gate.rows; }
     Q8Layout Layout() const { return {inner()}; }
   };
@@ -149,18 +152,28 @@ class MoeStep {
     }
   }
 
-  // Returns where each node's tasks end.
+  // Returns where each member's tasks end. Experts of many tokens come first, so that what is left
+  // at the end are small tasks; with one token each (decoding) they stay in the order of their ids,
+  // in which their weights lie.
   std::vector<int64_t> PlanGate(const os::Team& team) {
+    std::vector<const Active*> heaviest_first;
+    for (const Active& expert : active_) heaviest_first.push_back(&expert);
+    std::stable_sort(heaviest_first.begin(), heaviest_first.end(),
+                     [](const Active* a, const Active* b) { return a->places() > b->places(); });
     std::vector<int64_t> ends;
+    std::vector<TaskGroup> groups;
     int64_t tasks = 0;
     for (size_t n = 0; n < team.nodes.size(); ++n) {
-      for (const Active& expert : active_) {
-        const RowRange rows = RowsOfNode(expert.inner(), team, n);
+      groups.clear();
+      const int64_t first = tasks;
+      for (const Active* expert : heaviest_first) {
+        const RowRange rows = RowsOfNode(expert->inner(), team, n);
         if (rows.begin == rows.end) continue;
-        gate_ranges_.push_back({&expert, rows, tasks});
-        tasks += DivCeil(rows.end - rows.begin, kPairRows);
+        gate_ranges_.push_back({expert, rows, tasks});
+        groups.push_back({DivCeil(rows.end - rows.begin, kPairRows), kReadCost + expert->places()});
+        tasks += groups.back().tasks;
       }
-      ends.push_back(tasks);
+      DealByCost(groups, first, team.nodes[n].members, ends);
     }
     return ends;
   }

@@ -84,6 +84,19 @@ struct TestExperts {
   std::vector<ExpertWeights> views;
 };
 
+// Every token goes to the last expert, too, and to few others.
+Routes SkewedRoutes(int64_t tokens, int64_t slots, int64_t experts) {
+  Routes routes{.tokens = tokens, .slots = slots, .experts = {}, .weights = {}};
+  for (int64_t t = 0; t < tokens; ++t) {
+    for (int64_t s = 0; s < slots; ++s) {
+      const int64_t other = t % 3 == 0 ? (t + s) % (experts - 1) : s;
+      routes.experts.push_back(static_cast<int32_t>(s == 0 ? experts - 1 : other));
+      routes.weights.push_back(0.25f + static_cast<float>(s + t % 5));
+    }
+  }
+  return routes;
+}
+
 Routes RandomRoutes(int64_t tokens, int64_t slots, int64_t experts, std::mt19937& rng) {
   Routes routes;
   routes.tokens = tokens;
@@ -152,6 +165,7 @@ TEST(MoeTest, MatchesReferenceAndEachTokenStandsAlone) {
   Routes none;
   none.tokens = kTokens;
   const Routes routes = RandomRoutes(kTokens, kSlots, 9, rng);
+  const Routes skewed = SkewedRoutes(kTokens, kSlots, 9);
   for (const Activation kind : {Activation::kSilu, Activation::kGelu, Activation::kClampedSwiglu}) {
     MoeJob job;
     job.experts = experts.views;
@@ -160,6 +174,7 @@ TEST(MoeTest, MatchesReferenceAndEachTokenStandsAlone) {
     job.out = out.data();
     job.out_stride = kStride;
     check(job, routes);
+    check(job, skewed);
     job.shared = shared.views.data();
     check(job, routes);
     job.shared_weights = gates.data();
@@ -199,7 +214,13 @@ ExpertWeights RandomExpert(DType dtype, int64_t dim, int64_t inner, Rng& rng,
 // (The shared experts are twice as wide.)
 TEST(MoeTest, QuantisedExpertsDependOnNobodyElse) {
   constexpr int64_t kExperts = 6, kDim = 512, kInner = 256, kTokens = 40, kSlots = 2;
-  for (const DType dtype : {DType::kQ4_K, DType::kQ8_0, DType::kMXFP4, DType::kQ2_K}) {
+  struct Case {
+    DType dtype;
+    bool skewed = false;
+  };
+  for (const Case& c : {Case{DType::kQ4_K}, Case{DType::kQ8_0}, Case{DType::kMXFP4},
+                        Case{DType::kQ2_K}, Case{DType::kQ4_K, true}}) {
+    const DType dtype = c.dtype;
     Rng rng(7);
     std::vector<std::array<std::vector<std::byte>, 3>> bytes(kExperts + 1);
     std::vector<ExpertWeights> experts;
@@ -210,7 +231,8 @@ TEST(MoeTest, QuantisedExpertsDependOnNobodyElse) {
     std::vector<float> in(kTokens * kDim);
     for (float& v : in) v = static_cast<float>(rng.NextDouble() * 4 - 2);
     std::mt19937 shuffle(1);
-    const Routes routes = RandomRoutes(kTokens, kSlots, kExperts, shuffle);
+    const Routes routes = c.skewed ? SkewedRoutes(kTokens, kSlots, kExperts)
+                                   : RandomRoutes(kTokens, kSlots, kExperts, shuffle);
     const auto run = [&](int64_t first, int64_t count, KernelContext& context) {
       std::vector<float> out(static_cast<size_t>(count * kDim));
       Routes some;

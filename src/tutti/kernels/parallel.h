@@ -74,16 +74,41 @@ class RowTasks {
   std::vector<int64_t> ends_;   // [nodes]
 };
 
-// Calls body(member, task) once for each task in [0, node_ends.back()). Each node has the tasks up
-// to its end, and each of its members a range of neighbours, so that it reads on where it was (and
+// Tasks side by side that cost the same.
+struct TaskGroup {
+  int64_t tasks = 0;
+  int64_t cost = 1;  // of each
+};
+
+// Appends where the shares of `members` end when they divide the groups' tasks, from number `first`
+// on, so that each has the same cost, but for a task's.
+inline void DealByCost(std::span<const TaskGroup> groups, int64_t first, int members,
+                       std::vector<int64_t>& ends) {
+  int64_t cost = 0;
+  for (const TaskGroup& group : groups) cost += group.tasks * group.cost;
+  int64_t before = 0;  // cost of the groups before
+  int member = 1;
+  for (const TaskGroup& group : groups) {
+    const int64_t own = group.tasks * group.cost;
+    for (; member < members && cost * member / members < before + own; ++member) {
+      ends.push_back(first + (cost * member / members - before) / group.cost);
+    }
+    before += own;
+    first += group.tasks;
+  }
+  for (; member <= members; ++member) ends.push_back(first);
+}
+
+// Calls body(member, task) once for each task in [0, ends.back()). Each member has a range of
+// neighbours, up to its end in `ends` ([members], ascending), so that it reads on where it was (and
 // what it prefetched is of use); one that is done helps the next of its node, then those of others.
 // So a member that another process slows down does less, and one that has no processor nothing;
 // only a task that it has begun is waited for.
 //
 // Which member runs a task is not determined; what a task computes must not depend on it.
 template <typename Body>
-void RunTasks(os::ThreadPool& pool, std::span<const int64_t> node_ends, const Body& body) {
-  const int64_t count = node_ends.back();
+void RunShares(os::ThreadPool& pool, std::span<const int64_t> ends, const Body& body) {
+  const int64_t count = ends.back();
   const int members = pool.size();
   if (count <= 1 || members == 1) {
     for (int64_t task = 0; task < count; ++task) body(0, task);
@@ -95,15 +120,9 @@ void RunTasks(os::ThreadPool& pool, std::span<const int64_t> node_ends, const Bo
   };
   const os::Team& team = pool.team();
   std::vector<Share> shares(static_cast<size_t>(members));
-  for (size_t n = 0; n < team.nodes.size(); ++n) {
-    const os::Team::Node& node = team.nodes[n];
-    const int64_t begin = n == 0 ? 0 : node_ends[n - 1];
-    const int64_t tasks = node_ends[n] - begin;
-    for (int i = 0; i < node.members; ++i) {
-      Share& share = shares[static_cast<size_t>(node.first + i)];
-      share.next.store(begin + tasks * i / node.members, std::memory_order_relaxed);
-      share.end = begin + tasks * (i + 1) / node.members;
-    }
+  for (size_t i = 0; i < shares.size(); ++i) {
+    shares[i].next.store(i == 0 ? 0 : ends[i - 1], std::memory_order_relaxed);
+    shares[i].end = ends[i];
   }
   pool.RunWithComers([&](int member) {
     const os::Team::Node& own = team.nodes[static_cast<size_t>(team.NodeOf(member))];
@@ -119,6 +138,19 @@ void RunTasks(os::ThreadPool& pool, std::span<const int64_t> node_ends, const Bo
       }
     }
   });
+}
+
+// The same for tasks of one cost. Each node has those up to its end in `node_ends`.
+template <typename Body>
+void RunTasks(os::ThreadPool& pool, std::span<const int64_t> node_ends, const Body& body) {
+  const os::Team& team = pool.team();
+  std::vector<int64_t> ends;
+  for (size_t n = 0; n < team.nodes.size(); ++n) {
+    const int64_t begin = n == 0 ? 0 : node_ends[n - 1];
+    const TaskGroup all{.tasks = node_ends[n] - begin};
+    DealByCost({&all, 1}, begin, team.nodes[n].members, ends);
+  }
+  RunShares(pool, ends, body);
 }
 
 // The same for tasks [0, count) that lie on no node: each node has as many as its members should.

@@ -68,6 +68,21 @@ TEST(ParallelTest, RowTasksCoverEveryMatrixOnceAndStayOnTheirNode) {
   }
 }
 
+TEST(ParallelTest, SharesOfTheSameCost) {
+  const auto deal = [](const std::vector<TaskGroup>& groups, int64_t first, int members) {
+    std::vector<int64_t> ends;
+    DealByCost(groups, first, members, ends);
+    return ends;
+  };
+  using Ends = std::vector<int64_t>;
+  EXPECT_EQ(deal({{10, 1}}, 0, 3), Ends({3, 6, 10}));
+  EXPECT_EQ(deal({{4, 7}, {6, 7}}, 5, 3), Ends({8, 11, 15})) << "as with one group";
+  EXPECT_EQ(deal({{2, 50}, {100, 1}}, 0, 4), Ends({1, 2, 52, 102}));
+  EXPECT_EQ(deal({{1, 100}, {4, 1}}, 7, 3), Ends({7, 7, 12})) << "less than a task for each";
+  EXPECT_EQ(deal({}, 7, 2), Ends({7, 7}));
+  EXPECT_EQ(deal({{3, 0}}, 0, 2), Ends({3, 3})) << "for nothing";
+}
+
 TEST(ParallelTest, EveryTaskRunsOnce) {
   for (const auto& members : kTeams) {
     os::ThreadPool pool(TeamOf(members));
