@@ -180,7 +180,11 @@ std::vector<KernelChoice> KernelChoices() {
 std::string SlowKernels(const CpuFeatures& cpu, std::span<const KernelChoice> choices) {
   std::string slow;
   for (const auto& [operation, instruction_set] : choices) {
-    if (instruction_set != "portable" && instruction_set != "SCALAR") continue;
+    // EMU128 is Highway's four lanes of plain C++.
+    if (instruction_set != "portable" && instruction_set != "SCALAR" &&
+        instruction_set != "EMU128") {
+      continue;
+    }
     slow += slow.empty() ? "" : ", ";
     slow += operation;
   }
