@@ -124,6 +124,8 @@ def measure(file: str, test: str, programs: list, options: argparse.Namespace) -
                 turns[core][program.name].append(program.parse(test, output))
     # The limits are those of the undisturbed machine.
     tutti = turns[None][Tutti.name]
+    if any(turn["limit_tokens_per_s"] is None for turn in tutti):
+        raise CompareError("the machine's read limit is not known: too little memory is free to measure it")
     limit = statistics.median(turn["limit_tokens_per_s"] for turn in tutti)
     rows = []
     for core in cores:

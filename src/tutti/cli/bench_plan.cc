@@ -110,6 +110,7 @@ BenchLimit LimitOf(const BenchTest& test, const BenchWork& work,
   limit.reading_s = limits.read_gb_s > 0 ? work.bytes() / (limits.read_gb_s * 1e9) : 0;
   limit.multiplying_s =
       2 * work.int8_products / (int8 * 1e9) + 2 * work.float_products / (floats * 1e9);
+  if (!limit.known()) return limit;
   limit.tokens_per_s =
       static_cast<double>(test.total_tokens()) / std::max(limit.reading_s, limit.multiplying_s);
   return limit;

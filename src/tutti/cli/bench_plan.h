@@ -56,9 +56,10 @@ BenchWork WorkOf(const BenchTest& test, const ModelSpec& spec, const EngineCosts
 int64_t KvBytesRead(const ModelSpec& spec, const EngineCosts& costs, int64_t depth);
 
 struct BenchLimit {
-  double reading_s = 0;
+  double reading_s = 0;  // 0: not known, for want of memory to measure with
   double multiplying_s = 0;
-  double tokens_per_s = 0;
+  double tokens_per_s = 0;  // only if known()
+  bool known() const { return reading_s > 0; }
   bool by_reading() const { return reading_s >= multiplying_s; }
 };
 

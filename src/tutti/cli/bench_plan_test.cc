@@ -101,6 +101,9 @@ TEST(BenchPlanTest, TheSlowerOfReadingAndMultiplyingIsTheLimit) {
   const BenchLimit exact = LimitOf(test, work, limits, true);
   EXPECT_FALSE(exact.by_reading());
   EXPECT_DOUBLE_EQ(exact.tokens_per_s, 16);
+  EXPECT_TRUE(exact.known());
+  limits.read_gb_s = 0;  // not measured, which is not for free
+  EXPECT_FALSE(LimitOf(test, work, limits, false).known());
 }
 
 TEST(BenchPlanTest, MediansOfOddAndEvenNumbers) {

@@ -20,7 +20,10 @@ struct Summary {
   kernels::MachineLimits limits;
   BenchLimit limit;
   double of_limit() const { return tokens_per_s / limit.tokens_per_s; }
-  const char* bound() const { return limit.by_reading() ? "reading" : "multiplying"; }
+  const char* bound() const {
+    if (!limit.known()) return "not known";
+    return limit.by_reading() ? "reading" : "multiplying";
+  }
 };
 
 Summary Summarize(const BenchReport& report, const BenchResult& result) {
@@ -57,13 +60,18 @@ void Explain(Console& console, const BenchResult& result, const Summary& summary
   }
   console.Print("           + {:10.2f} MB of the output\n", mb(work.output_bytes));
   console.Print("           + {:10.2f} MB of keys and values\n", mb(work.kv_bytes));
-  console.Print("           = {:10.2f} MB, at {:.1f} GB/s {:.3f} ms\n", mb(work.bytes()),
-                summary.limits.read_gb_s, summary.limit.reading_s / steps * 1e3);
+  console.Print("           = {:10.2f} MB", mb(work.bytes()));
+  if (summary.limit.known()) {
+    console.Print(", at {:.1f} GB/s {:.3f} ms", summary.limits.read_gb_s,
+                  summary.limit.reading_s / steps * 1e3);
+  }
+  console.Print("\n");
   console.Print("  multiplies {:10.2f} million weights in int8, {:.2f} million in floats\n",
                 work.int8_products / steps / 1e6, work.float_products / steps / 1e6);
   console.Print("             at {:.0f} and {:.0f} Gop/s, two for each: {:.3f} ms\n",
                 summary.limits.int8_gops, summary.limits.bf16_gflops,
                 summary.limit.multiplying_s / steps * 1e3);
+  if (!summary.limit.known()) return;
   console.Print("  so {:.0f} token{} in {:.3f} ms: {:.1f} tokens/s, bound by {}\n", step_tokens,
                 step_tokens == 1 ? "" : "s",
                 std::max(summary.limit.reading_s, summary.limit.multiplying_s) / steps * 1e3,
@@ -116,7 +124,7 @@ void PrintProfile(Console& console, const BenchResult& result) {
 }
 
 json::object LimitsJson(const kernels::MachineLimits& limits) {
-  return {{"read_gb_s", limits.read_gb_s},
+  return {{"read_gb_s", limits.read_gb_s > 0 ? json::value(limits.read_gb_s) : nullptr},
           {"int8_gops", limits.int8_gops},
           {"bf16_gflops", limits.bf16_gflops},
           {"f32_gflops", limits.f32_gflops}};
@@ -162,12 +170,13 @@ json::object ProfileJson(const StepProfile& profile) {
 
 json::object ResultJson(const BenchReport& report, const BenchResult& result) {
   const Summary summary = Summarize(report, result);
+  const bool known = summary.limit.known();
   json::object answer = {
       {"test", result.test.Name()},
       {"tokens_per_s", summary.tokens_per_s},
-      {"limit_tokens_per_s", summary.limit.tokens_per_s},
-      {"of_limit", summary.of_limit()},
-      {"bound_by", summary.bound()},
+      {"limit_tokens_per_s", known ? json::value(summary.limit.tokens_per_s) : nullptr},
+      {"of_limit", known ? json::value(summary.of_limit()) : nullptr},
+      {"bound_by", known ? json::value(summary.bound()) : nullptr},
       {"min_tokens_per_s", summary.low},
       {"max_tokens_per_s", summary.high},
       {"repetitions", json::array(result.tokens_per_s.begin(), result.tokens_per_s.end())},
@@ -184,16 +193,19 @@ void PrintBenchTables(Console& console, const BenchReport& report) {
   const EngineCosts costs = report.engine->costs();
   console.Print("{}, {}, {} threads\n", report.model,
                 SizeText(static_cast<uint64_t>(costs.weight_bytes)), report.engine->threads());
-  console.Print(
-      "limits: read {:.1f} GB/s, int8 {:.0f} Gop/s, bf16 {:.0f}, float32 {:.0f} Gflop/s\n\n",
-      limits.read_gb_s, limits.int8_gops, limits.bf16_gflops, limits.f32_gflops);
+  console.Print("limits: read {}, int8 {:.0f} Gop/s, bf16 {:.0f}, float32 {:.0f} Gflop/s\n\n",
+                limits.read_gb_s > 0 ? fmt::format("{:.1f} GB/s", limits.read_gb_s)
+                                     : "not known (too little memory is free to measure it)",
+                limits.int8_gops, limits.bf16_gflops, limits.f32_gflops);
   console.Print("{:<16} {:>9} {:>19} {:>9} {:>9}  {}\n", "TEST", "TOKENS/S", "LOWEST - HIGHEST",
                 "LIMIT", "OF LIMIT", "BOUND BY");
   for (const BenchResult& result : report.results) {
     const Summary summary = Summarize(report, result);
-    console.Print("{:<16} {:>9.1f} {:>19} {:>9.1f} {:>8.1f}%  {}\n", result.test.Name(),
+    const bool known = summary.limit.known();
+    console.Print("{:<16} {:>9.1f} {:>19} {:>9} {:>9}  {}\n", result.test.Name(),
                   summary.tokens_per_s, fmt::format("{:.1f} - {:.1f}", summary.low, summary.high),
-                  summary.limit.tokens_per_s, 100 * summary.of_limit(), summary.bound());
+                  known ? fmt::format("{:.1f}", summary.limit.tokens_per_s) : "-",
+                  known ? fmt::format("{:.1f}%", 100 * summary.of_limit()) : "-", summary.bound());
   }
   for (const BenchResult& result : report.results) {
     if (report.explain) Explain(console, result, Summarize(report, result));

@@ -1,7 +1,5 @@
 #include "tutti/kernels/limits.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "tutti/kernels/peaks.h"
+#include "tutti/os/topology.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tutti/kernels/limits.cc"
@@ -61,12 +60,13 @@ constexpr double kStretchSeconds = 0.003;
 constexpr double kReadStretchSeconds = 0.025;  // about what a token of a model takes
 constexpr int64_t kPeakIterations = 5000;      // between two looks at the clock: some 15 us
 
-size_t LastLevelCacheBytes() {
-  long bytes = -1;
-#ifdef _SC_LEVEL3_CACHE_SIZE
-  bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
-#endif
-  return bytes > 0 ? static_cast<size_t>(bytes) : 32 * kMiB;
+// 0: so much as would push the caches' content out is too much for this machine.
+size_t ReadBytes() {
+  const os::Topology topology = os::ReadTopology(os::RealSystemFiles());
+  const size_t bytes =
+      std::max(4 * static_cast<size_t>(topology.last_level_cache_bytes), 256 * kMiB);
+  const auto available = static_cast<size_t>(topology.available_memory_bytes);
+  return available > 0 && bytes > available / 2 ? 0 : bytes;
 }
 
 // 10^9 operations per second of one member in its best stretch.
@@ -103,9 +103,8 @@ void LimitsMeter::FreeMemory::operator()(uint64_t* p) const { std::free(p); }
 
 // Each part is touched first, and so placed, by the member that reads it.
 LimitsMeter::LimitsMeter(os::ThreadPool& pool) : pool_(pool) {
-  const size_t total = std::clamp(4 * LastLevelCacheBytes(), 256 * kMiB, 1024 * kMiB);
   const auto members = static_cast<size_t>(pool.size());
-  window_bytes_ = total / members / kWindows / 4096 * 4096;
+  window_bytes_ = ReadBytes() / members / kWindows / 4096 * 4096;
   const size_t part_bytes = window_bytes_ * kWindows;
   if (part_bytes == 0) return;
   memory_.reset(static_cast<uint64_t*>(std::aligned_alloc(4096, part_bytes * members)));

@@ -15,7 +15,7 @@ namespace tutti::kernels {
 // for arithmetic. Other processes can only lower them.
 struct MachineLimits {
   int threads = 0;
-  double read_gb_s = 0;    // 10^9 bytes per second, plain loads from memory
+  double read_gb_s = 0;    // 10^9 bytes per second, plain loads from memory; 0: not known
   double int8_gops = 0;    // 10^9 operations per second; a multiply-add counts as two
   double bf16_gflops = 0;  // where there are no bf16 products: f32_gflops
   double f32_gflops = 0;
@@ -26,9 +26,9 @@ struct MachineLimits {
 
 // Measures them, once or again and again between other work.
 //
-// Ownership: keeps a reference to the pool, and 256 MiB (four times the last-level cache if that is
-// more, 1 GiB at most); where so much memory cannot be had the read figures are 0. Threads: uses
-// the whole pool; nothing else may meanwhile.
+// Ownership: keeps a reference to the pool, and 256 MiB (four times all last-level caches if that
+// is more); where so much memory cannot be had, or would be more than half of what is available,
+// the read figures are 0: not known. Threads: uses the whole pool; nothing else may meanwhile.
 class LimitsMeter {
  public:
   explicit LimitsMeter(os::ThreadPool& pool);

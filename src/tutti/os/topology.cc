@@ -172,6 +172,30 @@ int64_t CountCores(const SystemFiles& files, const std::vector<int>& cpus) {
   return std::ssize(cores);
 }
 
+// Each of the highest level once: those who share it have the same list.
+int64_t SumLastLevelCaches(const SystemFiles& files, const std::vector<int>& cpus) {
+  int64_t sum = 0;
+  std::set<std::string> seen;
+  for (const int cpu : cpus) {
+    const std::string caches = "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/cache/index";
+    int64_t highest = 0;
+    int64_t bytes = 0;
+    std::string sharers;
+    for (int index = 0;
+         const auto level = ReadInt(files, caches + std::to_string(index) + "/level"); ++index) {
+      const std::string folder = caches + std::to_string(index);
+      const auto kib = ReadInt(files, folder + "/size");  // "32768K"
+      const auto shared = files.read(folder + "/shared_cpu_list");
+      if (*level <= highest || !kib || !shared) continue;
+      highest = *level;
+      bytes = *kib * 1024;
+      sharers = *shared;
+    }
+    if (seen.insert(std::to_string(highest) + ":" + sharers).second) sum += bytes;
+  }
+  return sum;
+}
+
 std::vector<MemoryNode> ReadNodes(const SystemFiles& files, const std::vector<int>& cpus) {
   const std::string folder = "/sys/devices/system/node/";
   std::vector<MemoryNode> nodes;
@@ -200,6 +224,7 @@ Topology ReadTopology(const SystemFiles& files) {
   if (topology.cpus.empty()) topology.cpus = {0};
   topology.cores = CountCores(files, topology.cpus);
   topology.nodes = ReadNodes(files, topology.cpus);
+  topology.last_level_cache_bytes = SumLastLevelCaches(files, topology.cpus);
 
   MemoryLimit memory;
   ApplyCgroups(files, topology.cpu_quota, memory);

@@ -34,11 +34,12 @@ struct MemoryNode {
 };
 
 struct Topology {
-  std::vector<int> cpus;          // processors that we may run on
-  double cpu_quota = 0;           // processors' worth of time, 0: no limit
-  int64_t cores = 0;              // physical cores among `cpus`, 0: unknown
-  std::vector<MemoryNode> nodes;  // those with any of `cpus`; one where the system names none
-  int64_t memory_bytes = 0;       // of the machine or our limit, whichever is smaller; 0: unknown
+  std::vector<int> cpus;               // processors that we may run on
+  double cpu_quota = 0;                // processors' worth of time, 0: no limit
+  int64_t cores = 0;                   // physical cores among `cpus`, 0: unknown
+  std::vector<MemoryNode> nodes;       // those with any of `cpus`; one where the system names none
+  int64_t last_level_cache_bytes = 0;  // all that `cpus` have, 0: unknown
+  int64_t memory_bytes = 0;  // of the machine or our limit, whichever is smaller; 0: unknown
   int64_t available_memory_bytes = 0;  // what we can still take without pushing others out
 };
 

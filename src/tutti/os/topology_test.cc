@@ -54,6 +54,28 @@ TEST(TopologyTest, NodesCountWhereWeHaveProcessors) {
   EXPECT_THAT(FakeMachine().Read().nodes[0].cpus, ElementsAre(0, 1, 2, 3));  // unknown: one node
 }
 
+TEST(TopologyTest, EachLastLevelCacheCountsOnce) {
+  FakeMachine machine;
+  const auto cache = [&](int cpu, int index, int level, const char* size, const char* sharers) {
+    const std::string folder = "/sys/devices/system/cpu/cpu" + std::to_string(cpu) +
+                               "/cache/index" + std::to_string(index);
+    machine.files[folder + "/level"] = std::to_string(level) + "\n";
+    machine.files[folder + "/size"] = size;
+    machine.files[folder + "/shared_cpu_list"] = sharers;
+  };
+  for (const int cpu : {0, 1, 2}) {
+    const std::string own = std::to_string(cpu) + "\n";
+    cache(cpu, 0, 1, "32K\n", own.c_str());
+    cache(cpu, 1, 2, "1024K\n", own.c_str());
+    cache(cpu, 2, 3, "32768K\n", cpu < 2 ? "0-1\n" : "2-3\n");
+  }
+  cache(3, 0, 1, "32K\n", "3\n");  // what is said of it ends early
+  EXPECT_EQ(machine.Read().last_level_cache_bytes, 2 * 32 * kMiB + 32 * 1024);
+  machine.cpus = {1};
+  EXPECT_EQ(machine.Read().last_level_cache_bytes, 32 * kMiB);
+  EXPECT_EQ(FakeMachine().Read().last_level_cache_bytes, 0) << "unknown";
+}
+
 TEST(TopologyTest, AffinityLimitsTheThreads) {
   FakeMachine machine;
   machine.cpus = {5, 9};
