@@ -5,7 +5,8 @@
 namespace tutti::os {
 namespace {
 
-// Longer than the gaps between the runs of a decode step, shorter than a scheduler's time slice.
+// Longer than the gaps between the runs of a decode step (5 us on average), much shorter than a
+// scheduler's time slice; 5 to 300 us made no difference on two cores (docs/LOG.md).
 constexpr std::chrono::microseconds kSpin{50};
 // A pause is 1 to 50 ns, by the processor: often enough to look at the clock.
 constexpr int kPausesPerLook = 64;
