@@ -25,7 +25,7 @@ struct Diagnosis {
   std::vector<std::string> advice;
   kernels::MachineLimits limits;
   os::Team team;
-  os::PageCounts first_touch;  // pages that the threads touched
+  os::PageCounts first_touch;  // pages that the threads touched; not known with one node
 };
 
 // What costs speed here and can be changed.
@@ -101,7 +101,9 @@ class DoctorCommand final : public Command {
         SizeText(static_cast<uint64_t>(topology.available_memory_bytes)), os::Describe(found.team));
     if (found.team.nodes.size() > 1) Row(console, "", "{}", FirstTouchText(found.first_touch));
     const kernels::MachineLimits& limits = found.limits;
-    Row(console, "read", "{:.1f} GB/s", limits.read_gb_s);
+    Row(console, "read", "{}",
+        limits.read_gb_s > 0 ? fmt::format("{:.1f} GB/s", limits.read_gb_s)
+                             : "not known (too little memory is free to measure it)");
     Row(console, "int8", "{:.0f} Gop/s ({})", limits.int8_gops, limits.int8_instructions);
     Row(console, "bf16", "{:.0f} Gflop/s ({})", limits.bf16_gflops, limits.bf16_instructions);
     Row(console, "float32", "{:.0f} Gflop/s ({})", limits.f32_gflops, limits.f32_instructions);
@@ -140,7 +142,8 @@ class DoctorCommand final : public Command {
             : json::value(nullptr);
     answer["memory_bytes"] = topology.memory_bytes;
     answer["available_memory_bytes"] = topology.available_memory_bytes;
-    answer["limits"] = {{"read_gb_s", found.limits.read_gb_s},
+    const double read_gb_s = found.limits.read_gb_s;
+    answer["limits"] = {{"read_gb_s", read_gb_s > 0 ? json::value(read_gb_s) : nullptr},
                         {"int8_gops", found.limits.int8_gops},
                         {"bf16_gflops", found.limits.bf16_gflops},
                         {"f32_gflops", found.limits.f32_gflops}};

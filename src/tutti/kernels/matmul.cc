@@ -90,12 +90,18 @@ void MatMul(const Activations& x, std::span<const MatMulJob> jobs, KernelContext
   }
   Q8Columns columns;
   if (any_strips) columns = QuantizeColumns(x, Slot::kActivations, context);
+  std::vector<std::vector<const std::byte*>> picked;  // [jobs], of those that take some rows only
+  for (const MatMulJob& job : jobs) {
+    if (job.step == 1 || columns.rows.empty()) continue;
+    picked.resize(jobs.size());
+    picked[static_cast<size_t>(&job - jobs.data())] = RowsOf(job, columns.rows);
+  }
   const size_t scratch_floats = any_float ? MatMulFloatScratch(x.cols) : 0;
   RunTasks(context.pool, std::span<const int64_t>(node_ends), [&](int member, int64_t index) {
     const Task& task = tasks[static_cast<size_t>(index)];
     if (task.strips) {
       if (task.job->step == 1) return MultiplyStrips(task, columns.rows, member, context);
-      MultiplyStrips(task, RowsOf(*task.job, columns.rows), member, context);
+      MultiplyStrips(task, picked[static_cast<size_t>(task.job - jobs.data())], member, context);
     } else {
       float* scratch = context.workspace.Get<float>(member, Slot::kMatMulFloat, scratch_floats);
       MatMulFloatRows(RowsOf(*task.job, x), *task.job, task.begin, task.end,

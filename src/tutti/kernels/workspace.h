@@ -1,4 +1,6 @@
-// Scratch memory of the kernels: kept between calls, so that a step allocates nothing.
+// Scratch memory of the kernels, kept between calls: what grows with the model or the batch is
+// allocated once. (Lists of tasks and of pointers are allocated by each call, outside of its
+// tasks.)
 //
 // A buffer is named by the member of the team that uses it and by a slot (an enum of the users
 // below, so that two kernels that call each other never share one). Contents are undefined on

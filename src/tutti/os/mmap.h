@@ -2,7 +2,7 @@
 //
 // The mapping is private to the process and read-only; the page cache is shared with others. A file
 // that another process truncates while it is mapped raises SIGBUS on access: the caller cannot
-// prevent that, so model files must not be changed in place (docs/formats/README.md).
+// prevent that, so model files must not be changed in place (docs/formats/gguf.md).
 #pragma once
 #include <cstddef>
 #include <filesystem>

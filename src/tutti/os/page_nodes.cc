@@ -183,6 +183,7 @@ PageCounts MovePages(const PageSystem& system, std::span<const std::byte> range,
 PageCounts CheckFirstTouch(const PageSystem& system, ThreadPool& pool) {
   constexpr size_t kPages = 64;
   const Team& team = pool.team();
+  if (team.nodes.size() == 1) return {.known = false};
   const BindToNode bound(team, 0);
   std::vector<PageCounts> counts(static_cast<size_t>(pool.size()));
   pool.Run([&](int member) {

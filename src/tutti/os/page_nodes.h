@@ -56,7 +56,8 @@ PageCounts CountPages(const PageSystem& system, std::span<const std::byte> range
 // Moves the pages of `range` that are in memory on another node to `node`.
 PageCounts MovePages(const PageSystem& system, std::span<const std::byte> range, int node);
 
-// Every member of the pool touches some new pages: are they on its node?
+// Every member of the pool touches some new pages: are they on its node? Not known, too, in a team
+// of one node: its members are bound to none.
 PageCounts CheckFirstTouch(const PageSystem& system, ThreadPool& pool);
 
 }  // namespace tutti::os
