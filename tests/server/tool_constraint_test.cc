@@ -147,6 +147,57 @@ TEST(ToolConstraint, ArgumentsAreObjects) {
   }
 }
 
+// With an output format too: a call in the family's form, or a text that obeys it.
+TEST(ToolConstraint, ACallOrATextOfTheFormat) {
+  for (const char* family : {kGeneral, kMarked}) {
+    const auto host = HostOf(family);
+    GenerationRequest request;
+    request.conversation.emplace();
+    request.tools = {{.name = "f", .parameters_json = R"({"type":"object"})"}};
+    request.format = {.kind = OutputKind::kJsonSchema,
+                      .source = R"({"type":"object","properties":{"a":{"enum":[1,2]}},)"
+                                R"("required":["a"],"additionalProperties":false})"};
+    const auto made = Constrain(*host, request);
+    ASSERT_TRUE(made.ok()) << made.status().message();
+    ASSERT_NE(*made, nullptr);
+    EXPECT_TRUE(MayWrite(**made, R"({"a":1})")) << family;
+    EXPECT_FALSE(MayWrite(**made, R"({"a":3})")) << family;
+    EXPECT_FALSE(MayWrite(**made, "Hello")) << family;
+    EXPECT_FALSE(MayWrite(**made, "<b")) << family;
+    if (family == kGeneral) {
+      EXPECT_TRUE(MayWrite(**made, R"(<tool_call>{"name":"f","arguments":{"b":3}}</tool_call>)"));
+      EXPECT_FALSE(MayWrite(**made, R"(<tool_call>{"name":"g")"));
+      EXPECT_FALSE(MayWrite(**made, R"(<tool{)"));
+    } else {
+      EXPECT_TRUE(MayWrite(**made,
+                           "<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0"
+                           R"(<|tool_call_argument_begin|>{"b":3})"));
+    }
+    // A copy goes on where it was.
+    const auto text = (*made)->Clone();
+    text->Accept('{' - '!');
+    EXPECT_FALSE(MayWrite(*text, "<"));
+    EXPECT_TRUE(MayWrite(*text, R"("a":2)"));
+    const auto call = (*made)->Clone();
+    call->Accept('<' - '!');
+    EXPECT_FALSE(MayWrite(*call, "{"));
+    EXPECT_TRUE(MayWrite(*call, family == kGeneral ? "tool_call>" : "|tool_calls"));
+    // Nothing is called: the format alone.
+    request.tool_choice = ToolChoice::kNone;
+    EXPECT_FALSE(MayWrite(**Constrain(*host, request), "<"));
+  }
+  // A family whose calls no grammar follows.
+  const auto host = HostOf("{# <minimax:tool_call> #}");
+  GenerationRequest request;
+  request.conversation.emplace();
+  request.tools = {{.name = "f"}};
+  request.format = {.kind = OutputKind::kJson, .source = {}};
+  request.format_field = "response_format";
+  const auto refused = Constrain(*host, request);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_THAT(refused.status().message(), HasSubstr("tools and response_format"));
+}
+
 // What is not called needs no grammar.
 TEST(ToolConstraint, OfANamedToolOnlyItsOwn) {
   const auto host = HostOf(kMarked);

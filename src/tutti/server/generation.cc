@@ -129,10 +129,10 @@ std::optional<ApiError> Generation::AddChoice() {
 std::optional<ApiError> Generation::Constrain(
     std::shared_ptr<const TokenConstraint>& constraint) const {
   const GenerationRequest& wanted = parts_.request;
-  const bool calls = wanted.conversation && wanted.format.kind == OutputKind::kFree;
-  auto made = OnlyCalls() ? ConstrainBareCall(*parts_.host, wanted)
-              : calls     ? ConstrainTools(*parts_.host, wanted, PartsOptions(), begun_)
-                          : parts_.host->Constraint(wanted.format);
+  auto made = OnlyCalls()           ? ConstrainBareCall(*parts_.host, wanted)
+              : wanted.conversation ? ConstrainTools(*parts_.host, wanted, PartsOptions(), begun_)
+                                    : parts_.host->Constraint(wanted.format);
+  const bool calls = wanted.format.kind == OutputKind::kFree;
   if (!made.ok()) {
     return BadRequest(made.status().message(), calls ? "tools" : wanted.format_field);
   }

@@ -150,11 +150,16 @@ Result<std::shared_ptr<const TokenConstraint>> ConstrainTools(ModelHost& host,
                                                               const GenerationRequest& request,
                                                               text::AnswerPartsOptions options,
                                                               std::string begun) {
-  std::shared_ptr<const TokenConstraint> free;
   const text::CallForm& form = host.answer_format().form;
-  if (request.tools.empty() || request.tool_choice == ToolChoice::kNone || form.syntax == nullptr) {
-    return free;
+  const bool none = request.tools.empty() || request.tool_choice == ToolChoice::kNone;
+  const bool unknown = !none && form.syntax == nullptr;
+  if (unknown && request.format.kind != OutputKind::kFree && !host.answer_format().calls.empty()) {
+    return UsageError(
+        "tools and {} cannot be combined with this model while tool_choice is auto: no grammar "
+        "follows its calls; leave one of them away, or say tool_choice none or required",
+        request.format_field);
   }
+  if (none || unknown) return host.Constraint(request.format);
   text::CallConstraintParts parts;
   auto masks = MasksOf(host, request);
   if (!masks.ok()) {
@@ -162,7 +167,7 @@ Result<std::shared_ptr<const TokenConstraint>> ConstrainTools(ModelHost& host,
     const bool strict = std::any_of(request.tools.begin(), request.tools.end(),
                                     [](const Tool& tool) { return tool.strict; });
     const bool unsupported = masks.status().code() == StatusCode::kUnsupported;
-    if (unsupported && !strict && !MustCall(request)) return free;
+    if (unsupported && !strict && !MustCall(request)) return host.Constraint(request.format);
     return masks.status();
   }
   parts.masks = std::move(masks).value();
@@ -172,6 +177,15 @@ Result<std::shared_ptr<const TokenConstraint>> ConstrainTools(ModelHost& host,
   parts.format = host.answer_format();
   parts.options = std::move(options);
   parts.begun = std::move(begun);
+  if (request.format.kind != OutputKind::kFree) {
+    TUTTI_ASSIGN_OR_RETURN(parts.otherwise, host.Masks(request.format));
+    const std::string_view beginning = text::CallBeginning(form);
+    for (TokenId token = 0; token < std::ssize(host.tokenizer().spec().tokens); ++token) {
+      const std::string& bytes = host.tokenizer().TokenBytes(token);
+      const bool part = !bytes.empty() && beginning.find(bytes) != std::string_view::npos;
+      if (part && host.IsText(token)) parts.begins_call.push_back(token);
+    }
+  }
   return std::shared_ptr<const TokenConstraint>(text::ConstrainCalls(std::move(parts)));
 }
 

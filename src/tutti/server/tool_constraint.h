@@ -28,7 +28,8 @@ ApiResult<ConversationPrompt> PromptOf(const ModelHost& host, const GenerationRe
 Result<std::shared_ptr<const TokenConstraint>> ConstrainBareCall(ModelHost& host,
                                                                  const GenerationRequest& request);
 
-// Null where answers are free: there are no tools, or their calls have no form that a grammar can
+// What an answer to a conversation must obey: where the request has an output format, that or
+// calls. Null where it is free: there are no tools, or their calls have no form that a grammar can
 // follow. `options` and `begun` as the answer's AnswerParts have them.
 Result<std::shared_ptr<const TokenConstraint>> ConstrainTools(ModelHost& host,
                                                               const GenerationRequest& request,

@@ -29,7 +29,14 @@ struct CallConstraintParts {
   // By the name of the tool its arguments, or under the empty name objects of name and arguments.
   // White space may come first.
   std::map<std::string, std::shared_ptr<GrammarMasks>> masks;
+  // Null: what is no call is free. Else the answer either begins with the text by which the
+  // format's calls begin, and is free until a call, or all of it obeys this.
+  std::shared_ptr<GrammarMasks> otherwise;
+  TokenIds begins_call;  // the tokens of which that text can be made (CallBeginning)
 };
+
+// The text with which calls of the form begin; empty where there is no such text.
+std::string_view CallBeginning(const CallForm& form);
 
 std::unique_ptr<TokenConstraint> ConstrainCalls(CallConstraintParts parts);
 
