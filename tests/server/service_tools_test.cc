@@ -1,6 +1,8 @@
 // Answers that must have a form: tool calls, schemas, JSON mode.
 #include <gmock/gmock.h>
 
+#include <map>
+
 #include "tests/server/service_fixture.h"
 
 namespace tutti::server {
@@ -211,6 +213,42 @@ TEST_F(ServiceTest, AnswersObeyASchema) {
   EXPECT_GE(answer.size(), 2u);
   EXPECT_LE(answer.size(), 3u);
   for (const json::value& item : answer) EXPECT_TRUE(item == "a" || item == "b") << item;
+}
+
+// Neither makes the other unreachable, and each is told what is wrong with it.
+TEST_F(ServiceTest, AFormatBesideTools) {
+  Start({}, 256, "{# <tool_call> #}{% for m in messages %}{{ m.content }}{% endfor %}");
+  const json::value free = json::parse(R"({"type":"object","properties":{}})");
+  const json::value unknown = json::parse(R"({"type":"object","not":{}})");
+  json::object body = Chat("Hello", 200);
+  body["temperature"] = 1;
+  body["ignore_eos"] = false;
+  const auto set = [&](const json::value& parameters, const json::value& schema) {
+    body["tools"] = {{{"type", "function"},
+                      {"function", {{"name", "f"}, {"strict", true}, {"parameters", parameters}}}}};
+    body["response_format"] = {{"type", "json_schema"},
+                               {"json_schema", {{"name", "a"}, {"schema", schema}}}};
+  };
+  set(free, json::parse(R"({"enum":["yes","no"]})"));
+  std::map<std::string, int> ends;
+  for (int seed = 0; seed < 20; ++seed) {
+    body["seed"] = seed;
+    const json::object answer = Ask(&Service::ChatCompletions, body);
+    const json::object& choice = answer.at("choices").as_array().at(0).as_object();
+    const std::string end(choice.at("finish_reason").as_string());
+    ++ends[end];
+    if (end != "stop") continue;
+    const std::string content = Content(answer);
+    EXPECT_TRUE(content == "\"yes\"" || content == "\"no\"") << content;
+  }
+  EXPECT_GT(ends["stop"], 0);
+  EXPECT_GT(ends["tool_calls"] + ends["length"], 0);
+  set(unknown, free);
+  EXPECT_EQ(Ask(&Service::ChatCompletions, body, 400).at("error").at("param"), "tools");
+  set(free, unknown);
+  const json::object refused = Ask(&Service::ChatCompletions, body, 400);
+  EXPECT_THAT(std::string(refused.at("error").at("param").as_string()),
+              HasSubstr("response_format"));
 }
 
 }  // namespace

@@ -132,9 +132,10 @@ std::optional<ApiError> Generation::Constrain(
   auto made = OnlyCalls()           ? ConstrainBareCall(*parts_.host, wanted)
               : wanted.conversation ? ConstrainTools(*parts_.host, wanted, PartsOptions(), begun_)
                                     : parts_.host->Constraint(wanted.format);
-  const bool calls = wanted.format.kind == OutputKind::kFree;
   if (!made.ok()) {
-    return BadRequest(made.status().message(), calls ? "tools" : wanted.format_field);
+    const bool format = !OnlyCalls() && wanted.format.kind != OutputKind::kFree &&
+                        !parts_.host->Constraint(wanted.format).ok();
+    return BadRequest(made.status().message(), format ? wanted.format_field : "tools");
   }
   constraint = std::move(made).value();
   return std::nullopt;
