@@ -28,7 +28,7 @@ class ServiceTest : public ::testing::Test {
     Idle();
     // The loop itself checks the engine's accounting whenever it is idle.
     EXPECT_EQ(Statistics().pages.available(), Statistics().pages.total);
-    workers_.reset();
+    workers_->Stop();
   }
 
   void Start(scheduler::SchedulerOptions options, int32_t context = 256,
@@ -126,9 +126,9 @@ class ServiceTest : public ::testing::Test {
 
   engine::FakeEngine* engine_ = nullptr;
   HostedModel hosted_;
+  std::unique_ptr<Workers> workers_;  // outlives the models, whose loops post to it
   std::unique_ptr<Models> models_;
   std::unique_ptr<Service> service_;
-  std::unique_ptr<Workers> workers_;  // goes before the service
 
  private:
   std::mutex mutex_;

@@ -405,9 +405,9 @@ TEST(ServiceLoadingTest, WhoWaitsForAModelCountsAndHoldsUpNobody) {
     wait.wait();
     return Result<HostedModel>(testing::MakeFakeModel().hosted);
   };
+  Workers workers(1);  // outlives the models, whose loops post to it
   Models models(std::move(sources), {});
   ASSERT_TRUE(models.Get("fast").ok());
-  Workers workers(1);
   Service service(models, workers, {.version = "1"});
   const auto send = [&](Handler handler, const json::object& body) {
     auto exchange = std::make_shared<FakeExchange>(json::serialize(body));
