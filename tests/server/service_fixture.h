@@ -35,6 +35,7 @@ class ServiceTest : public ::testing::Test {
              std::string chat_template = {},
              const std::function<void(SamplingSpec&)>& recommend = {}) {
     // In the order in which a server goes.
+    if (workers_) workers_->Stop();
     service_.reset();
     models_.reset();
     workers_.reset();
