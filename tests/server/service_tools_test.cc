@@ -11,6 +11,16 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
+json::object Tool(const std::string& name, const json::value& parameters) {
+  return {{"type", "function"}, {"function", {{"name", name}, {"parameters", parameters}}}};
+}
+
+// {"n":1} or {"n":2}.
+json::value Picks() {
+  return json::parse(R"({"type":"object","properties":{"n":{"enum":[1,2]}},"required":["n"],)"
+                     R"("additionalProperties":false})");
+}
+
 TEST_F(ServiceTest, AnswersObeyJsonMode) {
   json::object body = Chat("Hello", 200);
   body["response_format"] = {{"type", "json_object"}};
@@ -27,10 +37,7 @@ TEST_F(ServiceTest, AnswersObeyJsonMode) {
 TEST_F(ServiceTest, RequiredToolsAreCalledAsTheirSchemaSays) {
   json::object body = Chat("Hello", 200);
   body["ignore_eos"] = false;
-  const json::value schema =
-      json::parse(R"({"type":"object","properties":{"n":{"enum":[1,2]}},"required":["n"],)"
-                  R"("additionalProperties":false})");
-  body["tools"] = {{{"type", "function"}, {"function", {{"name", "f"}, {"parameters", schema}}}}};
+  body["tools"] = {Tool("f", Picks())};
   body["tool_choice"] = "required";
   const json::object whole = Ask(&Service::ChatCompletions, body);
   const json::object& choice = whole.at("choices").as_array().at(0).as_object();
@@ -98,12 +105,7 @@ TEST_F(ServiceTest, StopStringsDoNotEndForcedCalls) {
     body["tool_choice"] = "required";
     body["parallel_tool_calls"] = false;
     body["stop"] = {"\"n"};
-    body["tools"] = {{{"type", "function"},
-                      {"function",
-                       {{"name", "f"},
-                        {"parameters", json::parse(R"({"properties":{"n":{"enum":[1,2]}},)"
-                                                   R"("required":["n"],)"
-                                                   R"("additionalProperties":false})")}}}}};
+    body["tools"] = {Tool("f", Picks())};
     const json::object answer = Ask(&Service::ChatCompletions, body);
     const json::object& choice = answer.at("choices").as_array().at(0).as_object();
     EXPECT_EQ(choice.at("finish_reason"), "tool_calls") << choice;
@@ -117,12 +119,7 @@ TEST_F(ServiceTest, RequiredCallsWinOverAFormat) {
   body["ignore_eos"] = false;
   body["tool_choice"] = "required";
   body["response_format"] = {{"type", "json_object"}};
-  body["tools"] = {{{"type", "function"},
-                    {"function",
-                     {{"name", "f"},
-                      {"parameters", json::parse(R"({"properties":{"n":{"enum":[1,2]}},)"
-                                                 R"("required":["n"],)"
-                                                 R"("additionalProperties":false})")}}}}};
+  body["tools"] = {Tool("f", Picks())};
   const json::object answer = Ask(&Service::ChatCompletions, body);
   EXPECT_EQ(answer.at("choices").at(0).at("finish_reason"), "tool_calls");
 }
@@ -131,11 +128,7 @@ TEST_F(ServiceTest, RequiredCallsWinOverAFormat) {
 TEST_F(ServiceTest, CallsAreForcedInTheFormOfTheModel) {
   Start({}, 256, "{# <tool_call> #}{% for m in messages %}{{ m.content }}{% endfor %}");
   json::object body = Chat("Hello", 200);
-  const json::value schema =
-      json::parse(R"({"type":"object","properties":{"n":{"enum":[1,2]}},"required":["n"],)"
-                  R"("additionalProperties":false})");
-  body["tools"] = {{{"type", "function"}, {"function", {{"name", "f"}, {"parameters", schema}}}},
-                   {{"type", "function"}, {"function", {{"name", "g"}, {"parameters", schema}}}}};
+  body["tools"] = {Tool("f", Picks()), Tool("g", Picks())};
   body["tool_choice"] = {{"type", "function"}, {"function", {{"name", "g"}}}};
   const json::object answer = Ask(&Service::ChatCompletions, body);
   EXPECT_EQ(answer.at("usage").at("prompt_tokens"), 5 + 11);  // Hello<tool_call>

@@ -31,6 +31,12 @@ class ImportanceTest : public ::testing::Test {
   void TearDown() override { fs::remove(path_); }
 
   static format::Checkpoint Story() { return format::OpenCheckpoint(kStory).value(); }
+  static ImportanceOptions TwoChunksOf40() {
+    ImportanceOptions options;
+    options.engine.threads = 2;
+    options.chunk_tokens = 16;
+    return options;
+  }
   static TokenIds Ids(int32_t count) {
     TokenIds ids(static_cast<size_t>(count));
     std::iota(ids.begin(), ids.end(), 20);
@@ -93,9 +99,7 @@ TEST_F(ImportanceTest, OtherFilesAreRefused) {
 }
 
 TEST_F(ImportanceTest, EveryTokenIsCountedOncePerMatrixAndExpert) {
-  ImportanceOptions options;
-  options.engine.threads = 2;
-  options.chunk_tokens = 16;
+  ImportanceOptions options = TwoChunksOf40();
   const auto matrix = MeasureImportance(Story(), Ids(40), options);
   ASSERT_TRUE(matrix.ok()) << matrix.status().message();
   EXPECT_EQ(matrix->chunks, 2);
@@ -128,9 +132,7 @@ TEST_F(ImportanceTest, EveryTokenIsCountedOncePerMatrixAndExpert) {
 // What the first layer's attention is multiplied with can be computed by hand: the embeddings of
 // the text's two chunks behind a norm.
 TEST_F(ImportanceTest, SumsAreOfTheSquaresOfTheInputs) {
-  ImportanceOptions options;
-  options.engine.threads = 2;
-  options.chunk_tokens = 16;
+  ImportanceOptions options = TwoChunksOf40();
   const auto matrix = MeasureImportance(Story(), Ids(40), options);
   ASSERT_TRUE(matrix.ok()) << matrix.status().message();
   const format::Checkpoint story = Story();

@@ -18,8 +18,8 @@ Result<std::string> ReadFile(const std::filesystem::path& path, size_t limit_byt
 // or the whole new one. On failure (full disk included) the old file stays and the temporary goes;
 // what a killed process left ("NAME.tutti-tmp"), the next writer of the same file replaces.
 // A symbolic link stays and its target is replaced; who may read and write the old file may the new
-// one (its mode is kept); what is not a regular file (a device, a pipe)
-// is written to directly and never replaced.
+// one (its mode is kept); what is not a regular file (a device, a pipe) is written to directly and
+// never replaced.
 Status WriteFile(const std::filesystem::path& path, std::string_view content);
 
 // kIo where a new file of this size would not fit on the disk beside what is there now (writing is

@@ -11,8 +11,8 @@
 //
 // Threads: one run at a time, from one thread; runs must not be nested.
 // Errors: where the system gives too few threads, Create says so, and the constructor, for tests
-// and benchmarks, throws std::system_error. A run
-// waits for its members and then rethrows the first exception (std::bad_alloc) of any.
+// and benchmarks, throws std::system_error. A run waits for its members and then rethrows the first
+// exception (std::bad_alloc) of any.
 #pragma once
 #include <algorithm>
 #include <cstdint>
