@@ -91,7 +91,7 @@ void Run(benchmark::State& state, const Case& c) {
   using Counter = benchmark::Counter;
   state.counters["GB/s"] = Counter(bytes / 1e9, Counter::kIsRate);
   state.counters["GFLOPS"] = Counter(operations / 1e9, Counter::kIsRate);
-  state.counters["of_read"] = Counter(bytes / 1e9 / Limits().read_gb_s, Counter::kIsRate);
+  CountRead(state, bytes);
   state.counters["of_bf16"] = Counter(operations / 1e9 / Limits().bf16_gflops, Counter::kIsRate);
 }
 

@@ -98,7 +98,7 @@ void Run(benchmark::State& state, DType dtype, const kernels::StripIsa* isa) {
   using Counter = benchmark::Counter;
   state.counters["GB/s"] = Counter(bytes / 1e9, Counter::kIsRate);
   state.counters["GOPS"] = Counter(operations / 1e9, Counter::kIsRate);
-  state.counters["of_read"] = Counter(bytes / 1e9 / Limits().read_gb_s, Counter::kIsRate);
+  CountRead(state, bytes);
   state.counters["of_int8"] = Counter(operations / 1e9 / Limits().int8_gops, Counter::kIsRate);
 }
 

@@ -148,7 +148,7 @@ void Run(benchmark::State& state, DType dtype, bool skewed) {
   const double operations = 2.0 * 3 * kDim * kInner * static_cast<double>(tokens * kSlots) * calls;
   using Counter = benchmark::Counter;
   state.counters["experts"] = static_cast<double>(touched.size());
-  state.counters["of_read"] = Counter(bytes / 1e9 / Limits().read_gb_s, Counter::kIsRate);
+  CountRead(state, bytes);
   state.counters["of_int8"] = Counter(operations / 1e9 / Limits().int8_gops, Counter::kIsRate);
 }
 

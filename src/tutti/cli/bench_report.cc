@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "tutti/cli/json_text.h"
+#include "tutti/cli/kernel_report.h"
 #include "tutti/cli/size_text.h"
 #include "tutti/kernels/cpu_features.h"
 
@@ -194,9 +195,7 @@ void PrintBenchTables(Console& console, const BenchReport& report) {
   console.Print("{}, {}, {} threads\n", report.model,
                 SizeText(static_cast<uint64_t>(costs.weight_bytes)), report.engine->threads());
   console.Print("limits: read {}, int8 {:.0f} Gop/s, bf16 {:.0f}, float32 {:.0f} Gflop/s\n\n",
-                limits.read_gb_s > 0 ? fmt::format("{:.1f} GB/s", limits.read_gb_s)
-                                     : "not known (too little memory is free to measure it)",
-                limits.int8_gops, limits.bf16_gflops, limits.f32_gflops);
+                ReadLimitText(limits), limits.int8_gops, limits.bf16_gflops, limits.f32_gflops);
   console.Print("{:<16} {:>9} {:>19} {:>9} {:>9}  {}\n", "TEST", "TOKENS/S", "LOWEST - HIGHEST",
                 "LIMIT", "OF LIMIT", "BOUND BY");
   for (const BenchResult& result : report.results) {

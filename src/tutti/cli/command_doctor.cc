@@ -5,6 +5,7 @@
 
 #include "tutti/cli/command.h"
 #include "tutti/cli/json_text.h"
+#include "tutti/cli/kernel_report.h"
 #include "tutti/cli/options.h"
 #include "tutti/cli/size_text.h"
 #include "tutti/kernels/cpu_features.h"
@@ -101,9 +102,7 @@ class DoctorCommand final : public Command {
         SizeText(static_cast<uint64_t>(topology.available_memory_bytes)), os::Describe(found.team));
     if (found.team.nodes.size() > 1) Row(console, "", "{}", FirstTouchText(found.first_touch));
     const kernels::MachineLimits& limits = found.limits;
-    Row(console, "read", "{}",
-        limits.read_gb_s > 0 ? fmt::format("{:.1f} GB/s", limits.read_gb_s)
-                             : "not known (too little memory is free to measure it)");
+    Row(console, "read", "{}", ReadLimitText(limits));
     Row(console, "int8", "{:.0f} Gop/s ({})", limits.int8_gops, limits.int8_instructions);
     Row(console, "bf16", "{:.0f} Gflop/s ({})", limits.bf16_gflops, limits.bf16_instructions);
     Row(console, "float32", "{:.0f} Gflop/s ({})", limits.f32_gflops, limits.f32_instructions);

@@ -23,6 +23,11 @@ void SayKernels(Console& console) {
   console.Say("kernels: {}", line);
 }
 
+std::string ReadLimitText(const kernels::MachineLimits& limits) {
+  if (limits.read_gb_s > 0) return fmt::format("{:.1f} GB/s", limits.read_gb_s);
+  return "not known (too little memory is free to measure it)";
+}
+
 void SayPlacement(Console& console, const WeightPlacement& placement) {
   if (placement.pages_checked == 0) {
     console.Say("memory: {}; the system does not tell where pages lie", placement.nodes);
