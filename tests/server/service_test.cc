@@ -143,7 +143,7 @@ TEST_F(ServiceTest, WhatIsReleasedHoldsNothingOfTheService) {
                         .id = "1",
                         .fingerprint = {},
                         .headers = {},
-                        .error_body = {},
+                        .route = {},
                         .finished = [held](const Outcome&) {}};
   std::shared_ptr<Generation> generation;
   EXPECT_FALSE(Generation::Start(std::move(parts), &generation).has_value());

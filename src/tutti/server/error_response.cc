@@ -12,7 +12,8 @@ bool IsAnthropicPath(std::string_view path) {
   return path == "/v1/messages" || path.starts_with("/v1/messages/");
 }
 
-HttpResponse ErrorResponse(const ApiError& error, const HttpRequest& request) {
+HttpResponse ErrorResponse(const ApiError& error, std::string_view path,
+                           std::string_view request_id) {
   HttpResponse response;
   response.status = error.status;
   response.headers.push_back({"content-type", "application/json"});
@@ -23,8 +24,8 @@ HttpResponse ErrorResponse(const ApiError& error, const HttpRequest& request) {
     }
   }
   if (error.code == "insufficient_quota") response.headers.push_back({"x-should-retry", "false"});
-  response.body = IsAnthropicPath(request.path) ? AnthropicErrorBody(error, request.id)
-                                                : OpenaiErrorBody(error);
+  response.body =
+      IsAnthropicPath(path) ? AnthropicErrorBody(error, request_id) : OpenaiErrorBody(error);
   return response;
 }
 
@@ -34,7 +35,7 @@ HttpResponse RefusalResponse(const HttpRefusal& refusal, const HttpRequest& requ
                         .message = refusal.message,
                         .code = std::string(refusal.code),
                         .retry_after_s = refusal.status == 503 ? 5.0 : 0.0},
-                       request);
+                       request.path, request.id);
 }
 
 }  // namespace tutti::server

@@ -1,5 +1,5 @@
-// Errors that are answered before a route's handler has the request, in the shape of the API that
-// its path belongs to.
+// Errors in the shape of the API that a path belongs to, whoever found them: the transport, the
+// front door, a handler.
 #pragma once
 #include <string_view>
 
@@ -12,7 +12,8 @@ namespace tutti::server {
 // All of /v1/messages, whether there is such a route or not.
 bool IsAnthropicPath(std::string_view path);
 
-HttpResponse ErrorResponse(const ApiError& error, const HttpRequest& request);
+HttpResponse ErrorResponse(const ApiError& error, std::string_view path,
+                           std::string_view request_id);
 // The same for what the transport refuses; without a path where the request has none yet.
 HttpResponse RefusalResponse(const HttpRefusal& refusal, const HttpRequest& request);
 

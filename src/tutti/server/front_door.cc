@@ -56,7 +56,7 @@ Admission FrontDoor::Admit(HttpRequest& request) const {
   // Anthropic's clients look for the id under this name.
   if (IsAnthropicPath(request.path)) admission.headers.push_back({"request-id", request.id});
   if (const auto error = origins_.Check(request)) {
-    admission.answer = ErrorResponse(*error, request);
+    admission.answer = ErrorResponse(*error, request.path, request.id);
     return admission;
   }
   RouteMatch match = router_.Match(request.method, request.path);
@@ -64,7 +64,7 @@ Admission FrontDoor::Admit(HttpRequest& request) const {
     if (request.method == "OPTIONS" && !match.allowed.empty()) {
       admission.answer = HttpResponse{204, origins_.PreflightHeaders(request), {}};
     } else {
-      admission.answer = ErrorResponse(NoRoute(request, match), request);
+      admission.answer = ErrorResponse(NoRoute(request, match), request.path, request.id);
     }
     if (!match.allowed.empty()) admission.headers.push_back({"allow", Joined(match.allowed)});
     return admission;
@@ -73,7 +73,7 @@ Admission FrontDoor::Admit(HttpRequest& request) const {
   request.parameters = std::move(match.parameters);
   admission.body_limit_bytes = match.route->body_limit_bytes;
   if (const auto error = CheckCaller(request, &admission.headers)) {
-    admission.answer = ErrorResponse(*error, request);
+    admission.answer = ErrorResponse(*error, request.path, request.id);
   }
   return admission;
 }

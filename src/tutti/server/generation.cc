@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tutti/server/error_response.h"
 #include "tutti/server/tool_constraint.h"
 
 namespace tutti::server {
@@ -322,17 +323,17 @@ void Generation::End() {
     ApiError error = ErrorOf(error_);
     error.status = std::max(error.status, 500);  // it was accepted: not the client's fault
     error.type = "server_error";
+    error.retry_after_s = 0;
+    HttpResponse refusal = ErrorResponse(error, parts_.route, parts_.exchange->request().id);
+    refusal.headers.push_back({"x-should-retry", "false"});
     if (parts_.request.stream) {
       Send(parts_.writer->Fail(error));
       parts_.exchange->End();
     } else if (head_sent_) {
-      Send(parts_.error_body(error));
+      Send(std::move(refusal.body));
       parts_.exchange->End();
     } else {
-      parts_.exchange->Respond(
-          {.status = error.status,
-           .headers = {{"content-type", "application/json"}, {"x-should-retry", "false"}},
-           .body = parts_.error_body(error)});
+      parts_.exchange->Respond(std::move(refusal));
     }
   } else if (head_sent_) {
     Send(parts_.writer->End(outcome.usage));

@@ -56,7 +56,7 @@ struct GenerationParts {
   std::string fingerprint;      // of server and model
   std::vector<Header> headers;  // of a good response
   // An error of an answer that has begun, as a body: {"error": ...}.
-  std::function<std::string(const ApiError&)> error_body;
+  std::string_view route;  // whose API's shape errors have
   std::function<void(const Outcome&)> finished;
 };
 

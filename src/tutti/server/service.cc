@@ -8,12 +8,11 @@
 
 #include "tutti/base/printable.h"
 #include "tutti/os/free_memory.h"
-#include "tutti/server/anthropic_error.h"
 #include "tutti/server/anthropic_messages.h"
+#include "tutti/server/error_response.h"
 #include "tutti/server/json_writer.h"
 #include "tutti/server/openai_chat.h"
 #include "tutti/server/openai_completions.h"
-#include "tutti/server/openai_error.h"
 #include "tutti/server/rate_limit.h"
 #include "tutti/server/responses_request.h"
 #include "tutti/server/service_answers.h"
@@ -81,25 +80,22 @@ Service::~Service() {
 }
 
 void Service::ChatCompletions(const Request& exchange) {
-  static constexpr Dialect kChat = {"/v1/chat/completions", Parse<ParseOpenaiChat>, OpenaiError};
+  static constexpr Dialect kChat = {"/v1/chat/completions", Parse<ParseOpenaiChat>};
   Generate(kChat, exchange);
 }
 
 void Service::Completions(const Request& exchange) {
-  static constexpr Dialect kCompletions = {"/v1/completions", Parse<ParseOpenaiCompletions>,
-                                           OpenaiError};
+  static constexpr Dialect kCompletions = {"/v1/completions", Parse<ParseOpenaiCompletions>};
   Generate(kCompletions, exchange);
 }
 
 void Service::Messages(const Request& exchange) {
-  static constexpr Dialect kMessages = {"/v1/messages", Parse<ParseAnthropicMessages>,
-                                        AnthropicErrorBody};
+  static constexpr Dialect kMessages = {"/v1/messages", Parse<ParseAnthropicMessages>};
   Generate(kMessages, exchange);
 }
 
 void Service::CountTokens(const Request& exchange) {
-  static constexpr Dialect kCount = {"/v1/messages/count_tokens", Parse<ParseAnthropicMessages>,
-                                     AnthropicErrorBody};
+  static constexpr Dialect kCount = {"/v1/messages/count_tokens", Parse<ParseAnthropicMessages>};
   Take(kCount, exchange, [this](const Call& call) -> std::optional<ApiError> {
     ApiResult<ApiRequest> parsed = kCount.parse(*this, call.exchange->request(), {});
     if (!parsed.ok()) return parsed.error();
@@ -121,8 +117,7 @@ void Service::Responses(const Request& exchange) {
       "/v1/responses",
       [](Service& service, const HttpRequest& request, const SamplingSpec& defaults) {
         return ParseResponses(request.body, defaults, service.responses_, request.caller.tenant);
-      },
-      OpenaiError};
+      }};
   Generate(kResponses, exchange);
 }
 
@@ -137,7 +132,7 @@ std::optional<StoredResponse> Service::StoredOf(std::string_view route, const Re
         .message = fmt::format("there is no response '{}' (any more)", Printable(id, 100)),
         .param = "response_id",
         .code = "not_found"};
-    Respond(route, exchange, JsonResponse(OpenaiErrorBody(error), 404));
+    Refuse(route, exchange, error);
   }
   return stored;
 }
@@ -167,7 +162,7 @@ void Service::CancelResponse(const Request& exchange) {
                            "its connection",
                        .param = "response_id",
                        .code = {}};
-  Respond(kRoute, exchange, JsonResponse(OpenaiErrorBody(error), 400));
+  Refuse(kRoute, exchange, error);
 }
 
 void Service::ResponseInput(const Request& exchange) {
@@ -183,7 +178,7 @@ void Service::PostWork(Workers& workers, Call call, Work work) {
       if (draining_) return ErrorOf(Error(StatusCode::kCancelled, "the server is shutting down"));
       return work(call);
     });
-    if (error) Refuse(*call.dialect, call.exchange, *error);
+    if (error) Refuse(call.dialect->route, call.exchange, *error);
   });
 }
 
@@ -242,8 +237,7 @@ std::optional<ApiError> Service::StartGeneration(const Call& call,
       .id = NewId(),
       .fingerprint = fmt::format("tutti_{}_{:016x}", options_.version, host->fingerprint()),
       .headers = {},
-      .error_body = [&dialect, id = exchange->request().id](
-                        const ApiError& error) { return dialect.error_body(error, id); },
+      .route = dialect.route,
       .finished = {}};
   CloseSampling(parts.request.sampling, host->sampling());
   constexpr size_t kMostWarnings = 8;  // clients bound their headers
@@ -279,15 +273,8 @@ void Service::Keep(uint64_t key, std::shared_ptr<Generation> generation) {
   if (!generation->ended()) generations_[key] = std::move(generation);
 }
 
-void Service::Refuse(const Dialect& dialect, const Request& exchange, const ApiError& error) {
-  HttpResponse response =
-      JsonResponse(dialect.error_body(error, exchange->request().id), error.status);
-  if (error.retry_after_s > 0) {
-    for (Header& header : RetryHeaders(error.retry_after_s)) {
-      response.headers.push_back(std::move(header));
-    }
-  }
-  Respond(dialect.route, exchange, std::move(response));
+void Service::Refuse(std::string_view route, const Request& exchange, const ApiError& error) {
+  Respond(route, exchange, ErrorResponse(error, route, exchange->request().id));
 }
 
 void Service::Respond(std::string_view route, const Request& exchange, HttpResponse response) {
@@ -320,10 +307,7 @@ void Service::ListModels(const Request& exchange) {
 void Service::GetModel(const Request& exchange) {
   const std::string& name = exchange->request().parameters.front();
   const auto found = models_.NameOf(name);
-  if (!found.ok()) {
-    return Respond("/v1/models/{id}", exchange,
-                   JsonResponse(OpenaiErrorBody(ModelError(found.status())), 404));
-  }
+  if (!found.ok()) return Refuse("/v1/models/{id}", exchange, ModelError(found.status()));
   JsonWriter json;
   WriteModel(*found, json);
   Respond("/v1/models/{id}", exchange, JsonResponse(json.Take()));

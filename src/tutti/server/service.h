@@ -46,7 +46,6 @@ class Service {
     std::string_view route;
     ApiResult<ApiRequest> (*parse)(Service& service, const HttpRequest& request,
                                    const SamplingSpec& defaults);
-    std::string (*error_body)(const ApiError& error, std::string_view request_id);
   };
 
   using Request = std::shared_ptr<Exchange>;
@@ -105,7 +104,7 @@ class Service {
   std::optional<ApiError> StartEmbeddings(const Call& call, const std::shared_ptr<ModelHost>& host,
                                           EmbeddingsRequest request);
   void Keep(uint64_t key, std::shared_ptr<Generation> generation);
-  void Refuse(const Dialect& dialect, const Request& exchange, const ApiError& error);
+  void Refuse(std::string_view route, const Request& exchange, const ApiError& error);
   void Respond(std::string_view route, const Request& exchange, HttpResponse response);
   // The stored response that the path names, or 404.
   std::optional<StoredResponse> StoredOf(std::string_view route, const Request& exchange);

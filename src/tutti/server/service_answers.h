@@ -10,18 +10,12 @@
 #include "tutti/server/api_error.h"
 #include "tutti/server/generation.h"
 #include "tutti/server/http.h"
-#include "tutti/server/openai_error.h"
 
 namespace tutti::server {
 
 inline HttpResponse JsonResponse(std::string body, int status = 200) {
   return {
       .status = status, .headers = {{"content-type", "application/json"}}, .body = std::move(body)};
-}
-
-// Errors have a request's id in some APIs; OpenAI's clients find it in a header.
-inline std::string OpenaiError(const ApiError& error, std::string_view) {
-  return OpenaiErrorBody(error);
 }
 
 // Why there is no such model, or why it cannot be loaded.

@@ -10,9 +10,7 @@
 namespace tutti::server {
 namespace {
 
-constexpr Service::Dialect Plain(std::string_view route) { return {route, nullptr, OpenaiError}; }
-
-constexpr Service::Dialect kEmbeddings = Plain("/v1/embeddings");
+constexpr Service::Dialect kEmbeddings = {"/v1/embeddings", nullptr};
 
 }  // namespace
 
@@ -59,7 +57,7 @@ std::optional<ApiError> Service::StartEmbeddings(const Call& call,
     const int64_t tokens = result.outcome.usage.prompt_tokens;
     ChargeTokens(call.exchange->request().caller, tokens);
     if (result.outcome.kind == OutcomeKind::kFailed) {
-      return Refuse(kEmbeddings, call.exchange, ErrorOf(result.error));
+      return Refuse(kEmbeddings.route, call.exchange, ErrorOf(result.error));
     }
     Respond(kEmbeddings.route, call.exchange,
             JsonResponse(OpenaiEmbeddingsBody(request, name, result.vectors, tokens)));
@@ -77,7 +75,7 @@ std::optional<ApiError> Service::StartEmbeddings(const Call& call,
 }
 
 void Service::Tokenize(const Request& exchange) {
-  static constexpr Dialect kRoute = Plain("/tokenize");
+  static constexpr Dialect kRoute = {"/tokenize", nullptr};
   Take(kRoute, exchange, [this](const Call& call) -> std::optional<ApiError> {
     ApiResult<TokenizeRequest> parsed = ParseTokenize(call.exchange->request().body);
     if (!parsed.ok()) return parsed.error();
@@ -106,7 +104,7 @@ void Service::Tokenize(const Request& exchange) {
 }
 
 void Service::Detokenize(const Request& exchange) {
-  static constexpr Dialect kRoute = Plain("/detokenize");
+  static constexpr Dialect kRoute = {"/detokenize", nullptr};
   Take(kRoute, exchange, [this](const Call& call) -> std::optional<ApiError> {
     ApiResult<DetokenizeRequest> parsed = ParseDetokenize(call.exchange->request().body);
     if (!parsed.ok()) return parsed.error();
@@ -125,7 +123,7 @@ void Service::Detokenize(const Request& exchange) {
 }
 
 void Service::ApplyTemplate(const Request& exchange) {
-  static constexpr Dialect kRoute = Plain("/v1/apply-template");
+  static constexpr Dialect kRoute = {"/v1/apply-template", nullptr};
   Take(kRoute, exchange, [this](const Call& call) -> std::optional<ApiError> {
     ApiResult<TokenizeRequest> parsed = ParseApplyTemplate(call.exchange->request().body);
     if (!parsed.ok()) return parsed.error();
