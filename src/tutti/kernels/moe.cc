@@ -267,7 +267,7 @@ class MoeStep {
       return;
     }
     const Q8Layout layout = expert.Layout();
-    QuantizeQ8Rows(values, stride, count, layout, row,
+    QuantizeQ8Rows(values, stride, count, layout, row, SumsOf(FormOf(expert.weights->down.dtype)),
                    expert.hidden_q8 + (place - expert.begin) * layout.row_bytes());
   }
 
@@ -299,6 +299,7 @@ class MoeStep {
     float* sums = Sums(member);
     for (int64_t begin = expert.begin; begin < expert.end; begin += kColumnBlock) {
       const int64_t end = std::min<int64_t>(begin + kColumnBlock, expert.end);
+      for (int64_t p = begin; p < end; ++p) PrefetchOut(p, row);
       MultiplyPair(*context_.strips, w.down, row, Columns(hidden_columns_, begin, end), *buffer,
                    sums, after);
       if (w.down_bias != nullptr) AddBias(w.down_bias + row, rows, end - begin, sums);
@@ -319,6 +320,12 @@ class MoeStep {
     }
   }
 
+  // The part of the output that AddWeighted adds to.
+  void PrefetchOut(int64_t place, int64_t row) const {
+    constexpr int64_t kLine = 64 / sizeof(float);
+    const float* out = job_.out + TokenAt(place) * job_.out_stride + row;
+    for (int64_t i = 0; i < kPairRows; i += kLine) __builtin_prefetch(out + i, 1);
+  }
   void AddWeighted(int64_t place, int64_t row, int64_t rows, const float* values) {
     const float weight = WeightAt(place);
     float* out = job_.out + TokenAt(place) * job_.out_stride + row;

@@ -13,12 +13,21 @@ namespace tutti::kernels {
 // Where a group goes, and bytes from there to where the next one goes.
 struct GroupPlaces {
   std::byte* q = nullptr;
-  std::byte* group = nullptr;
-  std::byte* halves = nullptr;
   int64_t q_step = 0;
-  int64_t group_step = 0;
-  int64_t halves_step = 0;
+  std::byte* groups[kQ8SumsKinds] = {};  // null: not wanted
+  int64_t group_step[kQ8SumsKinds] = {};
 };
+
+// Field by field: a group put together in memory and read again as a whole would have to wait for
+// its stores.
+template <typename T, int kParts>
+inline void StoreGroup(float scale, const T (&sums)[kParts], Q8Sums kind, GroupPlaces& to) {
+  std::byte*& place = to.groups[static_cast<int>(kind)];
+  if (place == nullptr) return;
+  std::memcpy(place, &scale, sizeof(scale));
+  std::memcpy(place + sizeof(scale), sums, sizeof(sums));
+  place += to.group_step[static_cast<int>(kind)];
+}
 
 }  // namespace tutti::kernels
 #endif
@@ -50,27 +59,61 @@ inline float MagnitudeOf(const float* x) {
   return hn::GetLane(hn::BitCast(d, hn::MaxOfLanes(du, max)));
 }
 
-// Quantises 16 values; returns the sum of q, exact: at most 16 * 127. Adds q^2 (exact) and x q to
-// the lanes of the other two.
-inline float QuantizeHalf(const float* x, float inverse, int8_t* q, hn::Vec<Q8Tag>& squares,
-                          hn::Vec<Q8Tag>& products) {
+// What half a group adds up to, in lanes.
+struct HalfSums {
+  hn::Vec<Q8Tag> q;         // exact: at most 16 * 127
+  hn::Vec<Q8Tag> squares;   // of q, exact
+  hn::Vec<Q8Tag> products;  // of x and q
+};
+
+// Quantises 16 values and adds to `squares` and `products`.
+inline void QuantizeHalf(const float* x, float inverse, int8_t* q, HalfSums& sums) {
   const Q8Tag d;
-  const hn::Rebind<int8_t, Q8Tag> d8;
+  const hn::RebindToUnsigned<Q8Tag> d32;
+  const hn::Rebind<uint8_t, Q8Tag> d8;
   const size_t lanes = hn::Lanes(d);
   const auto limit = hn::Set(d, 127.0f);
-  auto sum = hn::Zero(d);
+  // To the nearest integer by adding 1.5 * 2^23, whose last bit counts ones; that integer's lowest
+  // byte is the lowest of the sum.
+  const auto magic = hn::Set(d, 12582912.0f);
+  sums.q = hn::Zero(d);
   for (size_t i = 0; i < 16; i += lanes) {
     const auto v = hn::LoadU(d, x + i);
     const auto scaled = hn::Mul(v, hn::Set(d, inverse));
     // Min and Max also catch NaN (whatever they make of it, the scale is NaN then).
-    const auto integer = hn::NearestInt(hn::Min(hn::Max(scaled, hn::Neg(limit)), limit));
-    hn::StoreU(hn::DemoteTo(d8, integer), d8, q + i);
-    const auto rounded = hn::ConvertTo(d, integer);
-    sum = hn::Add(sum, rounded);
-    squares = hn::MulAdd(rounded, rounded, squares);
-    products = hn::MulAdd(v, rounded, products);
+    const auto shifted = hn::Add(hn::Min(hn::Max(scaled, hn::Neg(limit)), limit), magic);
+    hn::StoreU(hn::TruncateTo(d8, hn::BitCast(d32, shifted)), d8,
+               reinterpret_cast<uint8_t*>(q) + i);
+    const auto rounded = hn::Sub(shifted, magic);
+    sums.q = hn::Add(sums.q, rounded);
+    sums.squares = hn::MulAdd(rounded, rounded, sums.squares);
+    sums.products = hn::MulAdd(v, rounded, sums.products);
   }
-  return hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+// The sums of the lanes of four vectors, to sums[0], ... [3].
+inline void SumsOfLanes(hn::Vec<Q8Tag> a, hn::Vec<Q8Tag> b, hn::Vec<Q8Tag> c, hn::Vec<Q8Tag> e,
+                        float* sums) {
+#if HWY_TARGET == HWY_SCALAR
+  const hn::Vec<Q8Tag> lanes[4] = {a, b, c, e};
+  for (int i = 0; i < 4; ++i) sums[i] = hn::GetLane(lanes[i]);
+#else
+  const Q8Tag d;
+  const hn::RepartitionToWide<Q8Tag> d64;
+  const hn::FixedTag<float, 4> d4;
+  // In blocks of four lanes: a b a b and c e c e, then a b c e.
+  const auto ab = hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
+  const auto ce = hn::Add(hn::InterleaveLower(d, c, e), hn::InterleaveUpper(d, c, e));
+  const auto ab64 = hn::BitCast(d64, ab);
+  const auto ce64 = hn::BitCast(d64, ce);
+  HWY_ALIGN float blocks[16];
+  hn::Store(hn::Add(hn::BitCast(d, hn::InterleaveLower(d64, ab64, ce64)),
+                    hn::BitCast(d, hn::InterleaveUpper(d64, ab64, ce64))),
+            d, blocks);
+  auto sum = hn::Load(d4, blocks);
+  for (size_t i = 4; i < hn::Lanes(d); i += 4) sum = hn::Add(sum, hn::Load(d4, blocks + i));
+  hn::StoreU(sum, d4, sums);
+#endif
 }
 
 // Groups of 32 values at x, x + stride, ...
@@ -82,24 +125,24 @@ void QuantizeGroups(const float* x, int64_t stride, int64_t groups, GroupPlaces 
     int8_t* q = reinterpret_cast<int8_t*>(to.q);
     const float magnitude = MagnitudeOf(x);
     const float inverse = magnitude < kSmallest ? 0 : 127 / magnitude;
-    auto squares = hn::Zero(d);
-    auto products = hn::Zero(d);
-    const float q0 = QuantizeHalf(x, inverse, q, squares, products);
-    const float q1 = QuantizeHalf(x + 16, inverse, q + 16, squares, products);
+    HalfSums low{hn::Zero(d), hn::Zero(d), hn::Zero(d)};
+    QuantizeHalf(x, inverse, q, low);
+    HalfSums high = low;
+    QuantizeHalf(x + 16, inverse, q + 16, high);
+    float sums[4];  // of q, q, q^2, x q
+    SumsOfLanes(low.q, high.q, high.squares, high.products, sums);
     float scale = 0;
     if (!(magnitude < kSmallest)) {
-      scale = std::isfinite(magnitude) ? hn::GetLane(hn::SumOfLanes(d, products)) /
-                                             hn::GetLane(hn::SumOfLanes(d, squares))
-                                       : std::numeric_limits<float>::quiet_NaN();
+      scale =
+          std::isfinite(magnitude) ? sums[3] / sums[2] : std::numeric_limits<float>::quiet_NaN();
     }
-    const Q8Half halves[2] = {{scale * q0, static_cast<int32_t>(-128 * q0)},
-                              {scale * q1, static_cast<int32_t>(-128 * q1)}};
-    const Q8Group group{scale, scale * (q0 + q1), halves[0].biased_sum + halves[1].biased_sum, 0};
-    std::memcpy(to.halves, halves, sizeof(halves));
-    std::memcpy(to.group, &group, sizeof(group));
+    const int32_t b0 = static_cast<int32_t>(-128 * sums[0]);
+    const int32_t b1 = static_cast<int32_t>(-128 * sums[1]);
+    StoreGroup<float, 1>(scale, {scale * (sums[0] + sums[1])}, Q8Sums::kScaled32, to);
+    StoreGroup<int32_t, 1>(scale, {b0 + b1}, Q8Sums::kBiased32, to);
+    StoreGroup<float, 2>(scale, {scale * sums[0], scale * sums[1]}, Q8Sums::kScaled16, to);
+    StoreGroup<int32_t, 2>(scale, {b0, b1}, Q8Sums::kBiased16, to);
     to.q += to.q_step;
-    to.group += to.group_step;
-    to.halves += to.halves_step;
   }
 }
 
@@ -112,13 +155,8 @@ namespace tutti::kernels {
 namespace {
 HWY_EXPORT(QuantizeGroups);
 
-GroupPlaces PlacesOf(Q8Layout layout, int64_t begin, std::byte* row) {
-  GroupPlaces to;
-  to.q = row + begin;
-  to.group =
-      row + layout.groups_offset() + begin / kQ8GroupSize * static_cast<int64_t>(sizeof(Q8Group));
-  to.halves = row + layout.halves_offset() + begin / 16 * static_cast<int64_t>(sizeof(Q8Half));
-  return to;
+std::byte* GroupAt(Q8Layout layout, Q8Sums sums, int64_t begin, std::byte* row) {
+  return row + layout.groups_offset(sums) + begin / kQ8GroupSize * layout.group_bytes(sums);
 }
 }  // namespace
 
@@ -127,26 +165,33 @@ void QuantizeQ8(std::span<const float> x, Q8Layout layout, int64_t begin, std::b
   TUTTI_CHECK(layout.cols % kQ8GroupSize == 0 && begin % kQ8GroupSize == 0 &&
                   count % kQ8GroupSize == 0 && begin + count <= layout.cols,
               "QuantizeQ8: groups of 32 values only");
-  GroupPlaces to = PlacesOf(layout, begin, row);
+  GroupPlaces to;
+  to.q = row + begin;
   to.q_step = kQ8GroupSize;
-  to.group_step = sizeof(Q8Group);
-  to.halves_step = 2 * sizeof(Q8Half);
+  for (int i = 0; i < kQ8SumsKinds; ++i) {
+    const auto sums = static_cast<Q8Sums>(i);
+    to.groups[i] = GroupAt(layout, sums, begin, row);
+    to.group_step[i] = layout.group_bytes(sums);
+  }
   HWY_DYNAMIC_DISPATCH(QuantizeGroups)(x.data(), kQ8GroupSize, count / kQ8GroupSize, to);
 }
 
 void QuantizeQ8Rows(const float* x, int64_t stride, int64_t rows, Q8Layout layout, int64_t begin,
-                    std::byte* first_row) {
+                    Q8Sums sums, std::byte* first_row) {
   TUTTI_CHECK(layout.cols % kQ8GroupSize == 0 && begin % kQ8GroupSize == 0 &&
                   begin + kQ8GroupSize <= layout.cols,
               "QuantizeQ8Rows: groups of 32 values only");
-  GroupPlaces to = PlacesOf(layout, begin, first_row);
-  to.q_step = to.group_step = to.halves_step = layout.row_bytes();
+  GroupPlaces to;
+  to.q = first_row + begin;
+  to.groups[static_cast<int>(sums)] = GroupAt(layout, sums, begin, first_row);
+  to.q_step = to.group_step[static_cast<int>(sums)] = layout.row_bytes();
   HWY_DYNAMIC_DISPATCH(QuantizeGroups)(x, stride, rows, to);
 }
 
 void DequantizeQ8(const std::byte* row, Q8Layout layout, std::span<float> out) {
   const int8_t* q = reinterpret_cast<const int8_t*>(row);
-  const Q8Group* groups = reinterpret_cast<const Q8Group*>(row + layout.groups_offset());
+  const auto* groups =
+      reinterpret_cast<const Q8Group<1>*>(row + layout.groups_offset(Q8Sums::kScaled32));
   for (size_t i = 0; i < out.size(); ++i) {
     out[i] = groups[i / static_cast<size_t>(kQ8GroupSize)].scale * static_cast<float>(q[i]);
   }

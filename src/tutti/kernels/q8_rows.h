@@ -7,12 +7,10 @@
 //
 // A row of K values (K a multiple of 32) lies in memory as
 //
-//   q        int8     [K]
-//   groups   Q8Group  [K / 32]
-//   halves   Q8Half   [K / 16]
+//   q       int8  [K]
+//   groups  four arrays [K / 32], one for each Q8Sums: the group's scale and its sums
 //
-// The sums serve weights with minima and machines whose dot product wants one side unsigned: both
-// need the sum of the q that a scale covers, 32 of them or 16.
+// Each product reads q and one of the arrays, so that the lines it reads are full of what it needs.
 //
 // A group with an infinite or NaN value gets a NaN scale: the result is NaN, not a plausible
 // number. Threads: any. Errors: none; shapes are checked.
@@ -25,38 +23,56 @@ namespace tutti::kernels {
 
 inline constexpr int64_t kQ8GroupSize = 32;
 
-struct Q8Group {
-  float scale = 0;
-  float scaled_sum = 0;    // scale * sum of q
-  int32_t biased_sum = 0;  // -128 * sum of q: undoes storing weights as w + 128
-  int32_t unused = 0;      // keeps groups from straddling cache lines
+// Which sums of q lie beside a group's scale: of all 32 or of each half, for weights that have
+// scales of their own for 32 columns or 16.
+enum class Q8Sums : uint8_t {
+  kScaled32,  // scale * sum, float: for weights with minima
+  kBiased32,  // -128 * sum, int32: undoes storing weights as w + 128
+  kScaled16,
+  kBiased16,
 };
-struct Q8Half {
-  float scaled_sum = 0;
-  int32_t biased_sum = 0;
+inline constexpr int kQ8SumsKinds = 4;
+
+// A group in the arrays: the scale and one sum (or two), 4 bytes each.
+template <int kParts>
+struct Q8Group {
+  static_assert(kParts == 1 || kParts == 2);
+  float scale = 0;
+  union {
+    float scaled[kParts];
+    int32_t biased[kParts];
+  };
 };
 
 // Offsets into a row, in bytes.
 struct Q8Layout {
   int64_t cols = 0;
-  constexpr int64_t groups_offset() const { return cols; }
-  constexpr int64_t halves_offset() const {
-    return cols + cols / kQ8GroupSize * static_cast<int64_t>(sizeof(Q8Group));
+  static constexpr int64_t group_bytes(Q8Sums sums) {
+    const bool halves = sums == Q8Sums::kScaled16 || sums == Q8Sums::kBiased16;
+    return static_cast<int64_t>(halves ? sizeof(Q8Group<2>) : sizeof(Q8Group<1>));
   }
-  // Bytes between rows: whole cache lines.
+  constexpr int64_t groups_offset(Q8Sums sums) const {
+    int64_t before = 0;
+    for (int i = 0; i < static_cast<int>(sums); ++i) before += group_bytes(static_cast<Q8Sums>(i));
+    return cols + cols / kQ8GroupSize * before;
+  }
+  // Bytes between rows: an odd number of cache lines, so that the same place of many rows does not
+  // fall into the same few sets of a cache.
   constexpr int64_t row_bytes() const {
-    return (halves_offset() + cols / 16 * static_cast<int64_t>(sizeof(Q8Half)) + 63) / 64 * 64;
+    const int64_t end =
+        groups_offset(Q8Sums::kBiased16) + cols / kQ8GroupSize * group_bytes(Q8Sums::kBiased16);
+    return ((end + 63) / 64 | 1) * 64;
   }
 };
 
-// Quantises values [begin, begin + x.size()) of a row; begin and x.size() are multiples of 32.
-// Groups are independent: a row may be filled piece by piece.
+// Quantises values [begin, begin + x.size()) of a row, with all sums; begin and x.size() are
+// multiples of 32. Groups are independent: a row may be filled piece by piece.
 void QuantizeQ8(std::span<const float> x, Q8Layout layout, int64_t begin, std::byte* row);
 
 // One group of each of several rows: the 32 values at x + i * stride become values [begin, begin +
-// 32) of row i, at first_row + i * layout.row_bytes(). Stride in floats.
+// 32) of row i, at first_row + i * layout.row_bytes(), with one kind of sums. Stride in floats.
 void QuantizeQ8Rows(const float* x, int64_t stride, int64_t rows, Q8Layout layout, int64_t begin,
-                    std::byte* first_row);
+                    Q8Sums sums, std::byte* first_row);
 
 // The values that `row` stands for, q * scale.
 void DequantizeQ8(const std::byte* row, Q8Layout layout, std::span<float> out);

@@ -152,7 +152,6 @@ void MultiplyPair(const StripIsa& isa, const tensor::WeightView& w, int64_t row,
   const StripSource strips[2] = {RowsOf(w, row), RowsOf(w, row + kStripRows)};
   const Q8Layout layout{w.cols};
   const int64_t n = static_cast<int64_t>(columns.size());
-  std::fill_n(sums, n * kPairRows, 0.0f);
   const int64_t groups = w.cols / kQ8GroupSize;
   const int64_t slice = SliceGroups(w.dtype, DivCeil<int64_t>(n, isa.max_columns));
   const int64_t pair_bytes = kPairRows * w.row_stride_bytes;
@@ -166,8 +165,8 @@ void MultiplyPair(const StripIsa& isa, const tensor::WeightView& w, int64_t row,
                         count,
                         columns.data(),
                         g * kQ8GroupSize,
-                        layout.groups_offset() + g * static_cast<int64_t>(sizeof(Q8Group)),
-                        layout.halves_offset() + 2 * g * static_cast<int64_t>(sizeof(Q8Half)),
+                        layout.groups_offset(SumsOf(form)) + g * layout.group_bytes(SumsOf(form)),
+                        g == 0,
                         sums};
     const int64_t asked = pair_bytes * g / groups;
     const Ahead ahead{after + asked, pair_bytes * (g + count) / groups - asked};

@@ -13,7 +13,7 @@
 // All instruction sets compute the same numbers: for each row and column, with f from 0 upwards
 // over the groups g,
 //
-//   f = fma(float(sum q w) * scale, x.scale, f);  f = fma(-minimum, x.scaled_sum, f)
+//   f = fma(float(sum q w) * scale, x.scale, f);  f = fma(-minimum, x.scaled, f)
 //
 // (forms of 16 do the first line for each half, then the second for each half). The integer sums
 // are exact, so every instruction set, number of columns and slicing gives the same bits;
@@ -63,6 +63,14 @@ struct StripSource {
   int64_t ahead = 0;
 };
 
+// What products with it need of activations.
+constexpr Q8Sums SumsOf(StripForm form) {
+  if (ScalesPerGroup(form) == 1) {
+    return HasMinimum(form) ? Q8Sums::kScaled32 : Q8Sums::kBiased32;
+  }
+  return HasMinimum(form) ? Q8Sums::kScaled16 : Q8Sums::kBiased16;
+}
+
 // Where a slice of one strip is unpacked to; aligned to 64 bytes.
 struct StripSlice {
   uint8_t* q = nullptr;
@@ -87,9 +95,9 @@ struct TileArgs {
   int64_t groups = 0;                         // in the slice
   const std::byte* const* columns = nullptr;  // rows of Q8Layout
   int64_t q_offset = 0;                       // of the slice within a column, bytes
-  int64_t group_offset = 0;
-  int64_t half_offset = 0;
-  float* sums = nullptr;  // [columns][kPairRows], added to
+  int64_t group_offset = 0;                   // and of SumsOf(form)
+  bool first = false;                         // of the strip's slices
+  float* sums = nullptr;  // [columns][kPairRows], written if first, else added to
 };
 
 using UnpackFunction = void (*)(const StripSource& rows, int64_t first_group, int64_t groups,

@@ -20,30 +20,27 @@ inline __m256i Broadcast32(const void* p) {
 }
 
 // The group's place in weights and activations.
-template <int kColumns>
+template <StripForm kForm, int kColumns>
 struct Avx2Cursor {
   const uint8_t* w;
   const float* scale;
   const float* minimum;
   const int8_t* x[kColumns];
-  const Q8Group* group[kColumns];
-  const Q8Half* half[kColumns];
+  const Q8Group<ScalesPerGroup(kForm)>* group[kColumns];
 };
 
 // Where the integer sums begin: what undoes the bias, or 0.
 template <class Dots, StripForm kForm, int kColumns>
-inline __m256i StartOf(const Avx2Cursor<kColumns>& at, int c, int part) {
+inline __m256i StartOf(const Avx2Cursor<kForm, kColumns>& at, int c, int part) {
   if constexpr (!Dots::kBiased || HasMinimum(kForm)) {
     return _mm256_setzero_si256();
-  } else if constexpr (ScalesPerGroup(kForm) == 1) {
-    return Broadcast32(&at.group[c]->biased_sum);
   } else {
-    return Broadcast32(&at.half[c][part].biased_sum);
+    return Broadcast32(&at.group[c]->biased[part]);
   }
 }
 
 template <class Dots, StripForm kForm, int kColumns>
-inline void AddGroup(const Avx2Cursor<kColumns>& at, __m256 (*f)[kColumns]) {
+inline void AddGroup(const Avx2Cursor<kForm, kColumns>& at, __m256 (*f)[kColumns]) {
   constexpr int kParts = ScalesPerGroup(kForm);
   constexpr int kDwords = 8 / kParts;
   TUTTI_UNROLL
@@ -75,8 +72,7 @@ inline void AddGroup(const Avx2Cursor<kColumns>& at, __m256 (*f)[kColumns]) {
         const __m256 m = _mm256_loadu_ps(at.minimum + part * kStripRows + 8 * v);
         TUTTI_UNROLL
         for (int c = 0; c < kColumns; ++c) {
-          const float sum = kParts == 1 ? at.group[c]->scaled_sum : at.half[c][part].scaled_sum;
-          f[v][c] = _mm256_fnmadd_ps(m, _mm256_set1_ps(sum), f[v][c]);
+          f[v][c] = _mm256_fnmadd_ps(m, _mm256_set1_ps(at.group[c]->scaled[part]), f[v][c]);
         }
       }
     }
@@ -86,7 +82,7 @@ inline void AddGroup(const Avx2Cursor<kColumns>& at, __m256 (*f)[kColumns]) {
 // kVectors * 8 rows, beginning at `row` of strip `strip`.
 template <class Dots, StripForm kForm, int kColumns>
 inline void AddRows(const TileArgs& args, int strip, int row) {
-  Avx2Cursor<kColumns> at;
+  Avx2Cursor<kForm, kColumns> at;
   at.w = args.pair->q[strip] + row * 4;
   at.scale = args.pair->scale[strip] + row;
   at.minimum = args.pair->minimum[strip] + row;
@@ -95,10 +91,12 @@ inline void AddRows(const TileArgs& args, int strip, int row) {
   TUTTI_UNROLL
   for (int c = 0; c < kColumns; ++c) {
     at.x[c] = reinterpret_cast<const int8_t*>(args.columns[c] + args.q_offset);
-    at.group[c] = reinterpret_cast<const Q8Group*>(args.columns[c] + args.group_offset);
-    at.half[c] = reinterpret_cast<const Q8Half*>(args.columns[c] + args.half_offset);
+    at.group[c] = reinterpret_cast<const Q8Group<ScalesPerGroup(kForm)>*>(args.columns[c] +
+                                                                          args.group_offset);
     TUTTI_UNROLL
-    for (int v = 0; v < Dots::kVectors; ++v) f[v][c] = _mm256_loadu_ps(out + c * kPairRows + 8 * v);
+    for (int v = 0; v < Dots::kVectors; ++v) {
+      f[v][c] = args.first ? _mm256_setzero_ps() : _mm256_loadu_ps(out + c * kPairRows + 8 * v);
+    }
   }
   for (int64_t g = 0; g < args.groups; ++g) {
     AddGroup<Dots, kForm>(at, f);
@@ -109,7 +107,6 @@ inline void AddRows(const TileArgs& args, int strip, int row) {
     for (int c = 0; c < kColumns; ++c) {
       at.x[c] += kQ8GroupSize;
       at.group[c] += 1;
-      at.half[c] += 2;
     }
   }
   TUTTI_UNROLL

@@ -58,8 +58,7 @@ struct DotSink {
   static constexpr int kParts = ScalesPerGroup(Unit::kForm);
   static constexpr int kSums = Unit::kGroups * kParts;
   const std::byte* q[kColumns];       // of the unit's first group
-  const std::byte* groups[kColumns];  // Q8Group
-  const std::byte* halves[kColumns];  // Q8Half
+  const std::byte* groups[kColumns];  // Q8Group<kParts>
   __m512i a[kSums][kColumns];
   __m512 scale[kSums];
   __m512 minimum[kSums];
@@ -67,17 +66,15 @@ struct DotSink {
   // -kBias times the sum of what multiplies the unit's unsigned q.
   TUTTI_INLINE __m512i Start(int s, int c) const {
     if constexpr (HasMinimum(Unit::kForm)) return _mm512_setzero_si512();
-    const std::byte* sum = kParts == 1 ? Group(c, s) + offsetof(Q8Group, biased_sum)
-                                       : Half(c, s) + offsetof(Q8Half, biased_sum);
     constexpr int kShift =
         std::countr_zero(128U) - std::countr_zero(static_cast<unsigned>(Unit::kBias));
-    return _mm512_srai_epi32(_mm512_set1_epi32(LoadAs<int32_t>(sum)), kShift);
+    return _mm512_srai_epi32(_mm512_set1_epi32(LoadAs<int32_t>(Sum(c, s))), kShift);
   }
   TUTTI_INLINE const std::byte* Group(int c, int g) const {
-    return groups[c] + static_cast<size_t>(g) * sizeof(Q8Group);
+    return groups[c] + static_cast<size_t>(g) * sizeof(Q8Group<kParts>);
   }
-  TUTTI_INLINE const std::byte* Half(int c, int h) const {
-    return halves[c] + static_cast<size_t>(h) * sizeof(Q8Half);
+  TUTTI_INLINE const std::byte* Sum(int c, int s) const {
+    return Group(c, s / kParts) + static_cast<size_t>(1 + s % kParts) * sizeof(float);
   }
 
   TUTTI_INLINE void Dword(int group, int j, __m512i v) {
@@ -113,11 +110,10 @@ struct DotSink {
     for (int c = 0; c < kColumns; ++c) {
       q[c] += Unit::kGroups * kQ8GroupSize;
       groups[c] = Group(c, Unit::kGroups);
-      halves[c] = Half(c, 2 * Unit::kGroups);
     }
   }
   TUTTI_INLINE void AddGroup(int g, int c, __m512& f) const {
-    const __m512 x = _mm512_set1_ps(LoadAs<float>(Group(c, g) + offsetof(Q8Group, scale)));
+    const __m512 x = _mm512_set1_ps(LoadAs<float>(Group(c, g)));
     TUTTI_UNROLL
     for (int s = g * kParts; s < (g + 1) * kParts; ++s) {
       f = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(a[s][c]), scale[s]), x, f);
@@ -125,9 +121,7 @@ struct DotSink {
     if constexpr (HasMinimum(Unit::kForm)) {
       TUTTI_UNROLL
       for (int s = g * kParts; s < (g + 1) * kParts; ++s) {
-        const std::byte* sum = kParts == 1 ? Group(c, s) + offsetof(Q8Group, scaled_sum)
-                                           : Half(c, s) + offsetof(Q8Half, scaled_sum);
-        f = _mm512_fnmadd_ps(minimum[s], _mm512_set1_ps(LoadAs<float>(sum)), f);
+        f = _mm512_fnmadd_ps(minimum[s], _mm512_set1_ps(LoadAs<float>(Sum(c, s))), f);
       }
     }
   }
@@ -141,8 +135,7 @@ void DotColumns(const DotArgs& args) {
   TUTTI_UNROLL
   for (int c = 0; c < kColumns; ++c) {
     sink.q[c] = args.columns[c];
-    sink.groups[c] = args.columns[c] + layout.groups_offset();
-    sink.halves[c] = args.columns[c] + layout.halves_offset();
+    sink.groups[c] = args.columns[c] + layout.groups_offset(SumsOf(Unit::kForm));
     f[c] = _mm512_setzero_ps();
   }
   const StripSource& rows = *args.rows;

@@ -1,7 +1,7 @@
 // Tiles with AVX-512 VNNI: vpdpbusd multiplies unsigned weights with signed activations.
 //
 // Signed weights are stored as w + 128. sum (w + 128) x = sum w x + 128 sum x, so the accumulator
-// starts at Q8Group::biased_sum = -128 sum x: the correction costs nothing and is exact.
+// starts at Q8Group::biased = -128 sum x: the correction costs nothing and is exact.
 //
 // Registers: 2 strips x 6 columns of int32 and as many of float take 24 of 32; measured, other
 // shapes spill or wait (docs/LOG.md).
@@ -53,23 +53,17 @@ struct Cursor {
   const std::byte* x[kColumns];
   int64_t q_at;
   int64_t group_at;
-  int64_t half_at;
 
-  const std::byte* Group(int c, size_t field) const { return x[c] + group_at + field; }
-  const std::byte* Half(int c, int part, size_t field) const {
-    return x[c] + half_at + static_cast<size_t>(part) * sizeof(Q8Half) + field;
+  const std::byte* Scale(int c) const { return x[c] + group_at; }
+  const std::byte* Sum(int c, int part) const {
+    return x[c] + group_at + (part + 1) * static_cast<int64_t>(sizeof(float));
   }
 };
 
 template <StripForm kForm, int kColumns>
 inline __m512i StartOf(const Cursor<kColumns>& at, int c, int part) {
-  if constexpr (HasMinimum(kForm)) {
-    return _mm512_setzero_si512();
-  } else if constexpr (ScalesPerGroup(kForm) == 1) {
-    return Broadcast32(at.Group(c, offsetof(Q8Group, biased_sum)));
-  } else {
-    return Broadcast32(at.Half(c, part, offsetof(Q8Half, biased_sum)));
-  }
+  if constexpr (HasMinimum(kForm)) return _mm512_setzero_si512();
+  return Broadcast32(at.Sum(c, part));
 }
 
 // One scale's part of a group: f += float(sum q w) * scale * x.scale
@@ -87,12 +81,12 @@ inline void AddPart(const uint8_t* const* w, const float* const* scale, const Cu
     TUTTI_UNROLL
     for (int c = 0; c < kColumns; ++c) {
       f[r][c] = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(a[r][c]), s),
-                                BroadcastFloat(at.Group(c, offsetof(Q8Group, scale))), f[r][c]);
+                                BroadcastFloat(at.Scale(c)), f[r][c]);
     }
   }
 }
 
-// f -= minimum * x.scaled_sum
+// f -= minimum * x.scaled
 template <StripForm kForm, int kColumns>
 inline void SubtractMinima(const float* const* minimum, const Cursor<kColumns>& at, int part,
                            __m512 (*f)[kColumns]) {
@@ -101,10 +95,7 @@ inline void SubtractMinima(const float* const* minimum, const Cursor<kColumns>& 
     const __m512 m = _mm512_load_ps(minimum[r] + part * kStripRows);
     TUTTI_UNROLL
     for (int c = 0; c < kColumns; ++c) {
-      const std::byte* sum = ScalesPerGroup(kForm) == 1
-                                 ? at.Group(c, offsetof(Q8Group, scaled_sum))
-                                 : at.Half(c, part, offsetof(Q8Half, scaled_sum));
-      f[r][c] = _mm512_fnmadd_ps(m, BroadcastFloat(sum), f[r][c]);
+      f[r][c] = _mm512_fnmadd_ps(m, BroadcastFloat(at.Sum(c, part)), f[r][c]);
     }
   }
 }
@@ -118,13 +109,13 @@ void Tile(const TileArgs& args) {
   Cursor<kColumns> at;
   at.q_at = args.q_offset;
   at.group_at = args.group_offset;
-  at.half_at = args.half_offset;
   __m512 f[2][kColumns];
   TUTTI_UNROLL
   for (int c = 0; c < kColumns; ++c) {
     at.x[c] = args.columns[c];
-    f[0][c] = _mm512_loadu_ps(args.sums + c * kPairRows);
-    f[1][c] = _mm512_loadu_ps(args.sums + c * kPairRows + kStripRows);
+    const float* sums = args.sums + c * kPairRows;
+    f[0][c] = args.first ? _mm512_setzero_ps() : _mm512_loadu_ps(sums);
+    f[1][c] = args.first ? _mm512_setzero_ps() : _mm512_loadu_ps(sums + kStripRows);
   }
   for (int64_t g = 0; g < args.groups; ++g) {
     TUTTI_UNROLL
@@ -140,8 +131,7 @@ void Tile(const TileArgs& args) {
       minimum[r] += kParts * kStripRows;
     }
     at.q_at += kQ8GroupSize;
-    at.group_at += static_cast<int64_t>(sizeof(Q8Group));
-    at.half_at += 2 * static_cast<int64_t>(sizeof(Q8Half));
+    at.group_at += static_cast<int64_t>(sizeof(Q8Group<kParts>));
   }
   TUTTI_UNROLL
   for (int c = 0; c < kColumns; ++c) {

@@ -30,8 +30,7 @@ struct DotSink {
   static constexpr int kParts = ScalesPerGroup(Unit::kForm);
   static constexpr int kSums = Unit::kGroups * kParts;
   const std::byte* q[kColumns];       // of the unit's first group
-  const std::byte* groups[kColumns];  // Q8Group
-  const std::byte* halves[kColumns];  // Q8Half
+  const std::byte* groups[kColumns];  // Q8Group<kParts>
   DotSum<Unit> sums[kSums][kColumns];
   Floats scale[kSums];
   Floats minimum[kSums];
@@ -42,19 +41,17 @@ struct DotSink {
     if constexpr (kBias == 0) {
       return Ints{};
     } else {
-      const std::byte* sum = kParts == 1 ? Group(c, s) + offsetof(Q8Group, biased_sum)
-                                         : Half(c, s) + offsetof(Q8Half, biased_sum);
       constexpr int kShift =
           std::countr_zero(128U) - std::countr_zero(static_cast<unsigned>(kBias));
       return reinterpret_cast<Ints>(
-          Splat32(static_cast<uint32_t>(LoadAs<int32_t>(sum) >> kShift)));  // exact
+          Splat32(static_cast<uint32_t>(LoadAs<int32_t>(Sum(c, s)) >> kShift)));  // exact
     }
   }
   TUTTI_INLINE const std::byte* Group(int c, int g) const {
-    return groups[c] + static_cast<size_t>(g) * sizeof(Q8Group);
+    return groups[c] + static_cast<size_t>(g) * sizeof(Q8Group<kParts>);
   }
-  TUTTI_INLINE const std::byte* Half(int c, int h) const {
-    return halves[c] + static_cast<size_t>(h) * sizeof(Q8Half);
+  TUTTI_INLINE const std::byte* Sum(int c, int s) const {
+    return Group(c, s / kParts) + static_cast<size_t>(1 + s % kParts) * sizeof(float);
   }
 
   TUTTI_INLINE void Dword(int group, int j, Bytes v) {
@@ -80,11 +77,10 @@ struct DotSink {
     for (int c = 0; c < kColumns; ++c) {
       q[c] += Unit::kGroups * kQ8GroupSize;
       groups[c] = Group(c, Unit::kGroups);
-      halves[c] = Half(c, 2 * Unit::kGroups);
     }
   }
   TUTTI_INLINE Floats AddGroup(int g, int c, Floats f) const {
-    const Floats x = SplatFloat(LoadAs<float>(Group(c, g) + offsetof(Q8Group, scale)));
+    const Floats x = SplatFloat(LoadAs<float>(Group(c, g)));
     TUTTI_UNROLL
     for (int s = g * kParts; s < (g + 1) * kParts; ++s) {
       f = MulAdd(ToFloat(reinterpret_cast<Bytes>(sums[s][c].Total())) * scale[s], x, f);
@@ -92,9 +88,7 @@ struct DotSink {
     if constexpr (HasMinimum(Unit::kForm)) {
       TUTTI_UNROLL
       for (int s = g * kParts; s < (g + 1) * kParts; ++s) {
-        const std::byte* sum = kParts == 1 ? Group(c, s) + offsetof(Q8Group, scaled_sum)
-                                           : Half(c, s) + offsetof(Q8Half, scaled_sum);
-        f = MulAdd(-minimum[s], SplatFloat(LoadAs<float>(sum)), f);
+        f = MulAdd(-minimum[s], SplatFloat(LoadAs<float>(Sum(c, s))), f);
       }
     }
     return f;
@@ -120,8 +114,7 @@ TUTTI_INLINE void DotRows(const DotArgs& args, int first) {
   TUTTI_UNROLL
   for (int c = 0; c < kColumns; ++c) {
     sink.q[c] = args.columns[c];
-    sink.groups[c] = args.columns[c] + layout.groups_offset();
-    sink.halves[c] = args.columns[c] + layout.halves_offset();
+    sink.groups[c] = args.columns[c] + layout.groups_offset(SumsOf(Unit::kForm));
     f[c] = Floats{};
   }
   // Far enough ahead of the loads for the memory's latency, in every row alike; at the end of the

@@ -16,18 +16,17 @@ inline int8x16_t LoadDword(const int8_t* w, int dword) {
 }
 
 // The group's place in weights and activations.
-template <int kColumns>
+template <StripForm kForm, int kColumns>
 struct NeonCursor {
   const int8_t* w;
   const float* scale;
   const float* minimum;
   const int8_t* x[kColumns];
-  const Q8Group* group[kColumns];
-  const Q8Half* half[kColumns];
+  const Q8Group<ScalesPerGroup(kForm)>* group[kColumns];
 };
 
 template <class Dots, StripForm kForm, int kColumns>
-inline void AddGroup(const NeonCursor<kColumns>& at, float32x4_t (*f)[kColumns]) {
+inline void AddGroup(const NeonCursor<kForm, kColumns>& at, float32x4_t (*f)[kColumns]) {
   constexpr int kParts = ScalesPerGroup(kForm);
   constexpr int kDwords = 8 / kParts;
   TUTTI_UNROLL
@@ -53,8 +52,7 @@ inline void AddGroup(const NeonCursor<kColumns>& at, float32x4_t (*f)[kColumns])
         const float32x4_t m = vld1q_f32(at.minimum + part * kStripRows + 4 * r);
         TUTTI_UNROLL
         for (int c = 0; c < kColumns; ++c) {
-          const float sum = kParts == 1 ? at.group[c]->scaled_sum : at.half[c][part].scaled_sum;
-          f[r][c] = vfmsq_f32(f[r][c], m, vdupq_n_f32(sum));
+          f[r][c] = vfmsq_f32(f[r][c], m, vdupq_n_f32(at.group[c]->scaled[part]));
         }
       }
     }
@@ -64,7 +62,7 @@ inline void AddGroup(const NeonCursor<kColumns>& at, float32x4_t (*f)[kColumns])
 template <class Dots, StripForm kForm, int kColumns>
 void NeonTile(const TileArgs& args) {
   for (int strip = 0; strip < 2; ++strip) {
-    NeonCursor<kColumns> at;
+    NeonCursor<kForm, kColumns> at;
     at.w = reinterpret_cast<const int8_t*>(args.pair->q[strip]);
     at.scale = args.pair->scale[strip];
     at.minimum = args.pair->minimum[strip];
@@ -73,10 +71,12 @@ void NeonTile(const TileArgs& args) {
     TUTTI_UNROLL
     for (int c = 0; c < kColumns; ++c) {
       at.x[c] = reinterpret_cast<const int8_t*>(args.columns[c] + args.q_offset);
-      at.group[c] = reinterpret_cast<const Q8Group*>(args.columns[c] + args.group_offset);
-      at.half[c] = reinterpret_cast<const Q8Half*>(args.columns[c] + args.half_offset);
+      at.group[c] = reinterpret_cast<const Q8Group<ScalesPerGroup(kForm)>*>(args.columns[c] +
+                                                                            args.group_offset);
       TUTTI_UNROLL
-      for (int r = 0; r < 4; ++r) f[r][c] = vld1q_f32(out + c * kPairRows + 4 * r);
+      for (int r = 0; r < 4; ++r) {
+        f[r][c] = args.first ? vdupq_n_f32(0) : vld1q_f32(out + c * kPairRows + 4 * r);
+      }
     }
     for (int64_t g = 0; g < args.groups; ++g) {
       AddGroup<Dots, kForm, kColumns>(at, f);
@@ -87,7 +87,6 @@ void NeonTile(const TileArgs& args) {
       for (int c = 0; c < kColumns; ++c) {
         at.x[c] += kQ8GroupSize;
         at.group[c] += 1;
-        at.half[c] += 2;
       }
     }
     TUTTI_UNROLL

@@ -18,17 +18,17 @@ int32_t Dot(const int8_t* w, const int8_t* x, int64_t first, int64_t last, int64
 
 template <StripForm kForm>
 float AddGroup(const int8_t* w, const float* scale, const float* minimum, const int8_t* x,
-               const Q8Group& group, const Q8Half* half, int64_t row, float f) {
+               const Q8Group<ScalesPerGroup(kForm)>& group, int64_t row, float f) {
   if constexpr (ScalesPerGroup(kForm) == 1) {
     f = std::fma(static_cast<float>(Dot(w, x, 0, 8, row)) * scale[row], group.scale, f);
-    if constexpr (HasMinimum(kForm)) f = std::fma(-minimum[row], group.scaled_sum, f);
+    if constexpr (HasMinimum(kForm)) f = std::fma(-minimum[row], group.scaled[0], f);
   } else {
     f = std::fma(static_cast<float>(Dot(w, x, 0, 4, row)) * scale[row], group.scale, f);
     f = std::fma(static_cast<float>(Dot(w, x, 4, 8, row)) * scale[kStripRows + row], group.scale,
                  f);
     if constexpr (HasMinimum(kForm)) {
-      f = std::fma(-minimum[row], half[0].scaled_sum, f);
-      f = std::fma(-minimum[kStripRows + row], half[1].scaled_sum, f);
+      f = std::fma(-minimum[row], group.scaled[0], f);
+      f = std::fma(-minimum[kStripRows + row], group.scaled[1], f);
     }
   }
   return f;
@@ -39,16 +39,16 @@ void Tile(const TileArgs& args) {
   constexpr int64_t kScales = ScalesPerGroup(kForm) * kStripRows;
   const std::byte* column = args.columns[0];
   const int8_t* x = reinterpret_cast<const int8_t*>(column + args.q_offset);
-  const Q8Group* groups = reinterpret_cast<const Q8Group*>(column + args.group_offset);
-  const Q8Half* halves = reinterpret_cast<const Q8Half*>(column + args.half_offset);
+  const auto* groups =
+      reinterpret_cast<const Q8Group<ScalesPerGroup(kForm)>*>(column + args.group_offset);
   for (int strip = 0; strip < 2; ++strip) {
     const int8_t* w = reinterpret_cast<const int8_t*>(args.pair->q[strip]);
     for (int64_t row = 0; row < kStripRows; ++row) {
-      float f = args.sums[strip * kStripRows + row];
+      float f = args.first ? 0 : args.sums[strip * kStripRows + row];
       for (int64_t g = 0; g < args.groups; ++g) {
         f = AddGroup<kForm>(w + g * 8 * kStripRows * 4, args.pair->scale[strip] + g * kScales,
                             args.pair->minimum[strip] + g * kScales, x + g * kQ8GroupSize,
-                            groups[g], halves + 2 * g, row, f);
+                            groups[g], row, f);
       }
       args.sums[strip * kStripRows + row] = f;
     }

@@ -289,6 +289,11 @@ TEST(StripTest, OnlyWholeBlocksHaveStrips) {
   EXPECT_FALSE(HasStrips(w));
 }
 
+template <int kParts>
+const Q8Group<kParts>* GroupsOf(const std::byte* row, Q8Layout layout, Q8Sums sums) {
+  return reinterpret_cast<const Q8Group<kParts>*>(row + layout.groups_offset(sums));
+}
+
 TEST(Q8RowsTest, ErrorIsTheLeastForItsStepsAndSumsAreExact) {
   Rng rng(1);
   std::vector<float> x(256);
@@ -302,8 +307,10 @@ TEST(Q8RowsTest, ErrorIsTheLeastForItsStepsAndSumsAreExact) {
   QuantizeQ8(std::span<const float>(x).subspan(128), layout, 128, row);
   std::vector<float> back(256);
   DequantizeQ8(row, layout, back);
-  const Q8Group* groups = reinterpret_cast<const Q8Group*>(row + layout.groups_offset());
-  const Q8Half* halves = reinterpret_cast<const Q8Half*>(row + layout.halves_offset());
+  const auto* scaled = GroupsOf<1>(row, layout, Q8Sums::kScaled32);
+  const auto* biased = GroupsOf<1>(row, layout, Q8Sums::kBiased32);
+  const auto* scaled_halves = GroupsOf<2>(row, layout, Q8Sums::kScaled16);
+  const auto* biased_halves = GroupsOf<2>(row, layout, Q8Sums::kBiased16);
   for (size_t g = 0; g < 8; ++g) {
     int sum[2] = {0, 0};
     float largest = 0;
@@ -319,11 +326,15 @@ TEST(Q8RowsTest, ErrorIsTheLeastForItsStepsAndSumsAreExact) {
       plain_error += std::pow(step * q - x[g * 32 + k], 2);
     }
     EXPECT_LE(error, plain_error * (1 + 1e-6) + 1e-70);
-    EXPECT_EQ(groups[g].biased_sum, -128 * (sum[0] + sum[1]));
-    EXPECT_EQ(groups[g].scaled_sum, groups[g].scale * static_cast<float>(sum[0] + sum[1]));
+    const float scale = scaled[g].scale;
+    EXPECT_EQ(biased[g].scale, scale);
+    EXPECT_EQ(scaled_halves[g].scale, scale);
+    EXPECT_EQ(biased_halves[g].scale, scale);
+    EXPECT_EQ(biased[g].biased[0], -128 * (sum[0] + sum[1]));
+    EXPECT_EQ(scaled[g].scaled[0], scale * static_cast<float>(sum[0] + sum[1]));
     for (size_t h = 0; h < 2; ++h) {
-      EXPECT_EQ(halves[2 * g + h].biased_sum, -128 * sum[h]);
-      EXPECT_EQ(halves[2 * g + h].scaled_sum, groups[g].scale * static_cast<float>(sum[h]));
+      EXPECT_EQ(biased_halves[g].biased[h], -128 * sum[h]);
+      EXPECT_EQ(scaled_halves[g].scaled[h], scale * static_cast<float>(sum[h]));
     }
   }
 }
@@ -335,7 +346,7 @@ TEST(Q8RowsTest, WhatIsNotFiniteStaysVisible) {
     const Q8Layout layout{64};
     alignas(64) std::byte row[256];
     QuantizeQ8(x, layout, 0, row);
-    const Q8Group* groups = reinterpret_cast<const Q8Group*>(row + layout.groups_offset());
+    const auto* groups = GroupsOf<1>(row, layout, Q8Sums::kScaled32);
     EXPECT_FLOAT_EQ(groups[0].scale, 1.0f / 127);
     EXPECT_TRUE(std::isnan(groups[1].scale));
     for (size_t i = 0; i < 64; ++i) EXPECT_GE(std::to_integer<int8_t>(row[i]), -127);
