@@ -1,5 +1,6 @@
 #include "tutti/kernels/q8_rows.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -59,15 +60,9 @@ inline float MagnitudeOf(const float* x) {
   return hn::GetLane(hn::BitCast(d, hn::MaxOfLanes(du, max)));
 }
 
-// What half a group adds up to, in lanes.
-struct HalfSums {
-  hn::Vec<Q8Tag> q;         // exact: at most 16 * 127
-  hn::Vec<Q8Tag> squares;   // of q, exact
-  hn::Vec<Q8Tag> products;  // of x and q
-};
-
-// Quantises 16 values and adds to `squares` and `products`.
-inline void QuantizeHalf(const float* x, float inverse, int8_t* q, HalfSums& sums) {
+// Quantises 16 values. Adds q, q^2 (both exact) and x q to the lanes of the last three.
+inline void QuantizeHalf(const float* x, float inverse, int8_t* q, hn::Vec<Q8Tag>& sum,
+                         hn::Vec<Q8Tag>& squares, hn::Vec<Q8Tag>& products) {
   const Q8Tag d;
   const hn::RebindToUnsigned<Q8Tag> d32;
   const hn::Rebind<uint8_t, Q8Tag> d8;
@@ -76,7 +71,6 @@ inline void QuantizeHalf(const float* x, float inverse, int8_t* q, HalfSums& sum
   // To the nearest integer by adding 1.5 * 2^23, whose last bit counts ones; that integer's lowest
   // byte is the lowest of the sum.
   const auto magic = hn::Set(d, 12582912.0f);
-  sums.q = hn::Zero(d);
   for (size_t i = 0; i < 16; i += lanes) {
     const auto v = hn::LoadU(d, x + i);
     const auto scaled = hn::Mul(v, hn::Set(d, inverse));
@@ -85,34 +79,35 @@ inline void QuantizeHalf(const float* x, float inverse, int8_t* q, HalfSums& sum
     hn::StoreU(hn::TruncateTo(d8, hn::BitCast(d32, shifted)), d8,
                reinterpret_cast<uint8_t*>(q) + i);
     const auto rounded = hn::Sub(shifted, magic);
-    sums.q = hn::Add(sums.q, rounded);
-    sums.squares = hn::MulAdd(rounded, rounded, sums.squares);
-    sums.products = hn::MulAdd(v, rounded, sums.products);
+    sum = hn::Add(sum, rounded);
+    squares = hn::MulAdd(rounded, rounded, squares);
+    products = hn::MulAdd(v, rounded, products);
   }
 }
 
-// The sums of the lanes of four vectors, to sums[0], ... [3].
-inline void SumsOfLanes(hn::Vec<Q8Tag> a, hn::Vec<Q8Tag> b, hn::Vec<Q8Tag> c, hn::Vec<Q8Tag> e,
-                        float* sums) {
+// The sums of the lanes of a, b and c, which are integers: their order does not matter.
+inline void SumsOfIntegers(hn::Vec<Q8Tag> a, hn::Vec<Q8Tag> b, hn::Vec<Q8Tag> c, float* sums) {
 #if HWY_TARGET == HWY_SCALAR
-  const hn::Vec<Q8Tag> lanes[4] = {a, b, c, e};
-  for (int i = 0; i < 4; ++i) sums[i] = hn::GetLane(lanes[i]);
+  sums[0] = hn::GetLane(a);
+  sums[1] = hn::GetLane(b);
+  sums[2] = hn::GetLane(c);
 #else
   const Q8Tag d;
   const hn::RepartitionToWide<Q8Tag> d64;
   const hn::FixedTag<float, 4> d4;
-  // In blocks of four lanes: a b a b and c e c e, then a b c e.
+  // In blocks of four lanes: a b a b and c c c c, then a b c c.
   const auto ab = hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
-  const auto ce = hn::Add(hn::InterleaveLower(d, c, e), hn::InterleaveUpper(d, c, e));
+  const auto cc = hn::Add(hn::InterleaveLower(d, c, c), hn::InterleaveUpper(d, c, c));
   const auto ab64 = hn::BitCast(d64, ab);
-  const auto ce64 = hn::BitCast(d64, ce);
+  const auto cc64 = hn::BitCast(d64, cc);
   HWY_ALIGN float blocks[16];
-  hn::Store(hn::Add(hn::BitCast(d, hn::InterleaveLower(d64, ab64, ce64)),
-                    hn::BitCast(d, hn::InterleaveUpper(d64, ab64, ce64))),
+  hn::Store(hn::Add(hn::BitCast(d, hn::InterleaveLower(d64, ab64, cc64)),
+                    hn::BitCast(d, hn::InterleaveUpper(d64, ab64, cc64))),
             d, blocks);
   auto sum = hn::Load(d4, blocks);
   for (size_t i = 4; i < hn::Lanes(d); i += 4) sum = hn::Add(sum, hn::Load(d4, blocks + i));
-  hn::StoreU(sum, d4, sums);
+  hn::Store(sum, d4, blocks);
+  std::copy_n(blocks, 3, sums);
 #endif
 }
 
@@ -125,16 +120,18 @@ void QuantizeGroups(const float* x, int64_t stride, int64_t groups, GroupPlaces 
     int8_t* q = reinterpret_cast<int8_t*>(to.q);
     const float magnitude = MagnitudeOf(x);
     const float inverse = magnitude < kSmallest ? 0 : 127 / magnitude;
-    HalfSums low{hn::Zero(d), hn::Zero(d), hn::Zero(d)};
-    QuantizeHalf(x, inverse, q, low);
-    HalfSums high = low;
-    QuantizeHalf(x + 16, inverse, q + 16, high);
-    float sums[4];  // of q, q, q^2, x q
-    SumsOfLanes(low.q, high.q, high.squares, high.products, sums);
+    auto low = hn::Zero(d);
+    auto high = hn::Zero(d);
+    auto squares = hn::Zero(d);
+    auto products = hn::Zero(d);
+    QuantizeHalf(x, inverse, q, low, squares, products);
+    QuantizeHalf(x + 16, inverse, q + 16, high, squares, products);
+    float sums[3];
+    SumsOfIntegers(low, high, squares, sums);
     float scale = 0;
     if (!(magnitude < kSmallest)) {
-      scale =
-          std::isfinite(magnitude) ? sums[3] / sums[2] : std::numeric_limits<float>::quiet_NaN();
+      scale = std::isfinite(magnitude) ? hn::GetLane(hn::SumOfLanes(d, products)) / sums[2]
+                                       : std::numeric_limits<float>::quiet_NaN();
     }
     const int32_t b0 = static_cast<int32_t>(-128 * sums[0]);
     const int32_t b1 = static_cast<int32_t>(-128 * sums[1]);
