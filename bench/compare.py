@@ -58,6 +58,12 @@ class Tutti:
         return {**answer["results"][0], "machine": answer["machine"]}
 
 
+def batched_bench(word: str) -> str:
+    """A word of a llama-bench's command line for the llama-batched-bench beside it."""
+    path = pathlib.PurePath(word)
+    return str(path.with_name(path.name.replace("llama-bench", "llama-batched-bench"))) if path.name else word
+
+
 class Peer:
     def __init__(self, description: str, file_template: str, threads: int):
         name, equals, command = description.partition("=")
@@ -74,23 +80,23 @@ class Peer:
         common = ["-m", path, "-t", str(self.threads)]
         if sequences is None:
             counts = ["-p", tokens, "-n", "0"] if kind == "pp" else ["-p", "0", "-n", tokens]
-            return [*self.command, *common, *counts, "-d", depth or "0", "-r", "1", "-o", "jsonl"]
-        program = pathlib.Path(self.command[-1])
-        batched = str(program.with_name(program.name.replace("llama-bench", "llama-batched-bench")))
+            past = [] if depth is None else ["-d", depth]  # which some do not know
+            return [*self.command, *common, *counts, *past, "-r", "1", "-o", "json"]
+        batched = [batched_bench(word) for word in self.command]
         # A sequence begins with one token at least.
         prompt, generated = (tokens, "1") if kind == "pp" else (depth or "1", tokens)
         context = int(sequences) * (int(prompt) + int(generated) + 1)
-        return [*self.command[:-1], batched, *common, "-c", str(context), "-npp", prompt, "-ntg",
+        return [*batched, *common, "-c", str(context), "-npp", prompt, "-ntg",
                 generated, "-npl", sequences, "--output-format", "jsonl"]
 
     def parse(self, test: str, output: str) -> dict:
-        lines = json_lines(output)
-        if len(lines) != 1:
-            raise CompareError(f"{self.name}: {len(lines)} lines of JSON for {test}, not one:\n{output}")
-        line = lines[0]
-        if "avg_ts" in line:
-            return {"tokens_per_s": line["avg_ts"]}
-        return {"tokens_per_s": line["speed_pp" if test.startswith("pp") else "speed_tg"]}
+        bench = re.search(r"^\[$.*^\]$", output, re.MULTILINE | re.DOTALL)
+        results = json.loads(bench[0]) if bench else json_lines(output)
+        if len(results) != 1:
+            raise CompareError(f"{self.name}: {len(results)} results for {test}, not one:\n{output}")
+        if bench:
+            return {"tokens_per_s": results[0]["avg_ts"]}
+        return {"tokens_per_s": results[0]["speed_pp" if test.startswith("pp") else "speed_tg"]}
 
 
 class Busy:

@@ -22,7 +22,7 @@ PEER = textwrap.dedent("""\
     a = sys.argv[1:]
     pathlib.Path(__file__).with_suffix(".log").open("a").write(" ".join(a) + "\\n")
     print("load_backend: loaded CPU backend")
-    print(json.dumps({"speed_pp": 1.0, "speed_tg": 44.0} if "-npl" in a else {"avg_ts": 22.0}))
+    print(json.dumps({"speed_pp": 1.0, "speed_tg": 44.0}) if "-npl" in a else json.dumps([{"avg_ts": 22.0}], indent=2))
     """)
 
 
@@ -40,22 +40,23 @@ class CompareTest(unittest.TestCase):
         return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
 
     def test_one_row_per_test_with_ratios(self):
-        done = self.compare("--peer", f"fake={self.path}/llama-bench", "--peer-file", "/models/{name}.gguf", "--tests",
-                            "pp16,tg4x3@8", "--turns", "2", "--threads", "1", "--json", self.path / "out.json",
+        done = self.compare("--peer", f"fake={self.path}/llama-bench -v", "--peer-file", "/models/{name}.gguf", "--tests",
+                            "pp16,pp16@8,tg4x3@8", "--turns", "2", "--threads", "1", "--json", self.path / "out.json",
                             "--plot", self.path / "out.svg")
         self.assertEqual(done.returncode, 0, done.stderr)
         answer = json.loads((self.path / "out.json").read_text())
-        self.assertEqual([row["test"] for row in answer["rows"]], ["pp16", "tg4x3@8"])
-        for row, speed in zip(answer["rows"], (22.0, 44.0)):
+        self.assertEqual([row["test"] for row in answer["rows"]], ["pp16", "pp16@8", "tg4x3@8"])
+        for row, speed in zip(answer["rows"], (22.0, 22.0, 44.0)):
             self.assertEqual(row["programs"]["fake"]["tokens_per_s"], speed)
             self.assertEqual(len(row["programs"]["Tutti"]["turns"]), 2)
             self.assertAlmostEqual(row["programs"]["fake"]["of_limit"], speed / row["limit_tokens_per_s"])
             self.assertAlmostEqual(row["tutti_to_best_peer"], row["programs"]["Tutti"]["tokens_per_s"] / speed)
-        self.assertEqual(len([line for line in done.stdout.splitlines() if line.startswith("| story |")]), 2)
+        self.assertEqual(len([line for line in done.stdout.splitlines() if line.startswith("| story |")]), 3)
         asked = (self.path / "llama-bench.log").read_text().splitlines()
-        self.assertEqual(asked, ["-m /models/story.gguf -t 1 -p 16 -n 0 -d 0 -r 1 -o jsonl"] * 2)
+        self.assertEqual(asked, ["-v -m /models/story.gguf -t 1 -p 16 -n 0 -r 1 -o json"] * 2 +
+                         ["-v -m /models/story.gguf -t 1 -p 16 -n 0 -d 8 -r 1 -o json"] * 2)
         asked = (self.path / "llama-batched-bench.log").read_text().splitlines()
-        self.assertEqual(asked[0], "-m /models/story.gguf -t 1 -c 39 -npp 8 -ntg 4 -npl 3 --output-format jsonl")
+        self.assertEqual(asked[0], "-v -m /models/story.gguf -t 1 -c 39 -npp 8 -ntg 4 -npl 3 --output-format jsonl")
         plot = xml.etree.ElementTree.parse(self.path / "out.svg")
         texts = [e.text for e in plot.iter("{http://www.w3.org/2000/svg}text")]
         self.assertIn("tg4x3@8", texts)
