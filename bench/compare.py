@@ -58,12 +58,6 @@ class Tutti:
         return {**answer["results"][0], "machine": answer["machine"]}
 
 
-def batched_bench(word: str) -> str:
-    """A word of a llama-bench's command line for the llama-batched-bench beside it."""
-    path = pathlib.PurePath(word)
-    return str(path.with_name(path.name.replace("llama-bench", "llama-batched-bench"))) if path.name else word
-
-
 class Peer:
     def __init__(self, description: str, file_template: str, threads: int):
         name, equals, command = description.partition("=")
@@ -82,7 +76,7 @@ class Peer:
             counts = ["-p", tokens, "-n", "0"] if kind == "pp" else ["-p", "0", "-n", tokens]
             past = [] if depth is None else ["-d", depth]  # which some do not know
             return [*self.command, *common, *counts, *past, "-r", "1", "-o", "json"]
-        batched = [batched_bench(word) for word in self.command]
+        batched = [re.sub(r"llama-bench(?=[^/]*$)", "llama-batched-bench", word) for word in self.command]
         # A sequence begins with one token at least.
         prompt, generated = (tokens, "1") if kind == "pp" else (depth or "1", tokens)
         context = int(sequences) * (int(prompt) + int(generated) + 1)
@@ -90,13 +84,15 @@ class Peer:
                 generated, "-npl", sequences, "--output-format", "jsonl"]
 
     def parse(self, test: str, output: str) -> dict:
-        bench = re.search(r"^\[$.*^\]$", output, re.MULTILINE | re.DOTALL)
-        results = json.loads(bench[0]) if bench else json_lines(output)
-        if len(results) != 1:
-            raise CompareError(f"{self.name}: {len(results)} results for {test}, not one:\n{output}")
-        if bench:
-            return {"tokens_per_s": results[0]["avg_ts"]}
-        return {"tokens_per_s": results[0]["speed_pp" if test.startswith("pp") else "speed_tg"]}
+        bench = re.search(r"^\[$.*?^\]$", output, re.MULTILINE | re.DOTALL)
+        speed = "avg_ts" if bench else "speed_pp" if test.startswith("pp") else "speed_tg"
+        try:
+            results = json.loads(bench[0]) if bench else json_lines(output)
+            if len(results) == 1:
+                return {"tokens_per_s": results[0][speed]}
+        except (ValueError, KeyError):
+            pass
+        raise CompareError(f"{self.name}: not one result with '{speed}' for {test}:\n{output}")
 
 
 class Busy:

@@ -342,6 +342,23 @@ TEST_F(ServiceTest, AFailureInTheMiddleReachesTheClient) {
               HasSubstr("data: {\"error\":{\"message\":\"a gear broke\""));
 }
 
+TEST_F(ServiceTest, AFailureInTheMiddleHasTheShapeOfItsApi) {
+  for (const StatusCode code : {StatusCode::kInternal, StatusCode::kCancelled}) {
+    Fail(Error(code, "a gear broke"));
+    const HttpResponse answer = Send(&Service::Messages, Chat("Hello", 5))->Wait();
+    EXPECT_GE(answer.status, 500);
+    const json::object body = json::parse(answer.body).as_object();
+    EXPECT_EQ(body.at("type"), "error");
+    EXPECT_EQ(body.at("error").at("message"), "a gear broke");
+    EXPECT_THAT(answer.headers, ::testing::Contains(::testing::AllOf(
+                                    ::testing::Field(&Header::name, "x-should-retry"),
+                                    ::testing::Field(&Header::value, "false"))));
+    EXPECT_THAT(
+        answer.headers,
+        ::testing::Not(::testing::Contains(::testing::Field(&Header::name, "retry-after"))));
+  }
+}
+
 TEST_F(ServiceTest, DrainingEndsWhatRunsAndRefusesTheRest) {
   Pause(true);
   json::object body = Chat("Hello", 5);

@@ -299,7 +299,7 @@ class MoeStep {
     float* sums = Sums(member);
     for (int64_t begin = expert.begin; begin < expert.end; begin += kColumnBlock) {
       const int64_t end = std::min<int64_t>(begin + kColumnBlock, expert.end);
-      for (int64_t p = begin; p < end; ++p) PrefetchOut(p, row);
+      for (int64_t p = begin; p < end; ++p) PrefetchOut(p, row, rows);
       MultiplyPair(*context_.strips, w.down, row, Columns(hidden_columns_, begin, end), *buffer,
                    sums, after);
       if (w.down_bias != nullptr) AddBias(w.down_bias + row, rows, end - begin, sums);
@@ -320,12 +320,14 @@ class MoeStep {
     }
   }
 
-  // The part of the output that AddWeighted adds to.
-  void PrefetchOut(int64_t place, int64_t row) const {
+  // Asks for what AddWeighted will add to: a prompt's output is larger than the second-level cache,
+  // and its rows lie a power of two apart.
+  void PrefetchOut(int64_t place, int64_t row, int64_t rows) const {
     constexpr int64_t kLine = 64 / sizeof(float);
     const float* out = job_.out + TokenAt(place) * job_.out_stride + row;
-    for (int64_t i = 0; i < kPairRows; i += kLine) __builtin_prefetch(out + i, 1);
+    for (int64_t i = 0; i < rows; i += kLine) __builtin_prefetch(out + i, 1);
   }
+
   void AddWeighted(int64_t place, int64_t row, int64_t rows, const float* values) {
     const float weight = WeightAt(place);
     float* out = job_.out + TokenAt(place) * job_.out_stride + row;

@@ -44,6 +44,8 @@ struct Q8Group {
   };
 };
 
+static_assert(sizeof(Q8Group<1>) == 8 && sizeof(Q8Group<2>) == 12);
+
 // Offsets into a row, in bytes.
 struct Q8Layout {
   int64_t cols = 0;

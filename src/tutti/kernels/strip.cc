@@ -135,7 +135,7 @@ StripForm FormOf(DType dtype) {
 bool HasStrips(const tensor::WeightView& w) {
   if (PortableUnpack(w.dtype, false) == nullptr) return false;
   const int64_t block = std::max<int64_t>(InfoOf(w.dtype).block_size, kQ8GroupSize);
-  if (w.rows == 0 || w.cols % block != 0) return false;
+  if (w.rows == 0 || w.cols == 0 || w.cols % block != 0) return false;
   if (w.scales == nullptr) return true;
   // One scale per group: a block of scales must consist of whole groups.
   return w.scale_block_cols > 0 && w.scale_block_cols % kQ8GroupSize == 0;
@@ -161,13 +161,14 @@ void MultiplyPair(const StripIsa& isa, const tensor::WeightView& w, int64_t row,
     for (int i = 0; i < 2; ++i) {
       unpack(strips[i], g, count, buffer.Strip(i));
     }
-    const TileArgs args{&buffer,
-                        count,
-                        columns.data(),
-                        g * kQ8GroupSize,
-                        layout.groups_offset(SumsOf(form)) + g * layout.group_bytes(SumsOf(form)),
-                        g == 0,
-                        sums};
+    const TileArgs args{
+        .pair = &buffer,
+        .groups = count,
+        .columns = columns.data(),
+        .q_offset = g * kQ8GroupSize,
+        .group_offset = layout.groups_offset(SumsOf(form)) + g * layout.group_bytes(SumsOf(form)),
+        .first = g == 0,
+        .sums = sums};
     const int64_t asked = pair_bytes * g / groups;
     const Ahead ahead{after + asked, pair_bytes * (g + count) / groups - asked};
     MultiplySlice(isa, form, args, n, ahead);

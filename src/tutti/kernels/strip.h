@@ -15,9 +15,9 @@
 //
 //   f = fma(float(sum q w) * scale, x.scale, f);  f = fma(-minimum, x.scaled, f)
 //
-// (forms of 16 do the first line for each half, then the second for each half). The integer sums
-// are exact, so every instruction set, number of columns and slicing gives the same bits;
-// strip_test.cc checks that.
+// (forms of 16 add up both halves, fma(float(sum1), scale1, float(sum0) * scale0), before x.scale,
+// and do the second line for each half). The integer sums are exact, so every instruction set,
+// number of columns and slicing gives the same bits; strip_test.cc checks that.
 //
 // Internal to kernels/: matmul.h and moe.h are built from it. Threads: any, with a buffer each.
 #pragma once
@@ -95,7 +95,7 @@ struct TileArgs {
   int64_t groups = 0;                         // in the slice
   const std::byte* const* columns = nullptr;  // rows of Q8Layout
   int64_t q_offset = 0;                       // of the slice within a column, bytes
-  int64_t group_offset = 0;                   // and of SumsOf(form)
+  int64_t group_offset = 0;                   // of its first group in the array SumsOf(form), bytes
   bool first = false;                         // of the strip's slices
   float* sums = nullptr;  // [columns][kPairRows], written if first, else added to
 };

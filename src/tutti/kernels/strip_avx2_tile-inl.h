@@ -43,6 +43,7 @@ template <class Dots, StripForm kForm, int kColumns>
 inline void AddGroup(const Avx2Cursor<kForm, kColumns>& at, __m256 (*f)[kColumns]) {
   constexpr int kParts = ScalesPerGroup(kForm);
   constexpr int kDwords = 8 / kParts;
+  __m256 scaled[Dots::kVectors][kColumns];
   TUTTI_UNROLL
   for (int part = 0; part < kParts; ++part) {
     const int8_t* x[kColumns];
@@ -59,9 +60,16 @@ inline void AddGroup(const Avx2Cursor<kForm, kColumns>& at, __m256 (*f)[kColumns
       const __m256 s = _mm256_loadu_ps(at.scale + part * kStripRows + 8 * v);
       TUTTI_UNROLL
       for (int c = 0; c < kColumns; ++c) {
-        f[v][c] = _mm256_fmadd_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(sums[v][c]), s),
-                                  _mm256_set1_ps(at.group[c]->scale), f[v][c]);
+        const __m256 sum = _mm256_cvtepi32_ps(sums[v][c]);
+        scaled[v][c] = part == 0 ? _mm256_mul_ps(sum, s) : _mm256_fmadd_ps(sum, s, scaled[v][c]);
       }
+    }
+  }
+  TUTTI_UNROLL
+  for (int v = 0; v < Dots::kVectors; ++v) {
+    TUTTI_UNROLL
+    for (int c = 0; c < kColumns; ++c) {
+      f[v][c] = _mm256_fmadd_ps(scaled[v][c], _mm256_set1_ps(at.group[c]->scale), f[v][c]);
     }
   }
   if constexpr (HasMinimum(kForm)) {

@@ -114,10 +114,12 @@ struct DotSink {
   }
   TUTTI_INLINE void AddGroup(int g, int c, __m512& f) const {
     const __m512 x = _mm512_set1_ps(LoadAs<float>(Group(c, g)));
+    __m512 scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(a[g * kParts][c]), scale[g * kParts]);
     TUTTI_UNROLL
-    for (int s = g * kParts; s < (g + 1) * kParts; ++s) {
-      f = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(a[s][c]), scale[s]), x, f);
+    for (int s = g * kParts + 1; s < (g + 1) * kParts; ++s) {
+      scaled = _mm512_fmadd_ps(_mm512_cvtepi32_ps(a[s][c]), scale[s], scaled);
     }
+    f = _mm512_fmadd_ps(scaled, x, f);
     if constexpr (HasMinimum(Unit::kForm)) {
       TUTTI_UNROLL
       for (int s = g * kParts; s < (g + 1) * kParts; ++s) {

@@ -4,7 +4,8 @@
 // starts at Q8Group::biased = -128 sum x: the correction costs nothing and is exact.
 //
 // Registers: 2 strips x 6 columns of int32 and as many of float take 24 of 32; measured, other
-// shapes spill or wait (docs/LOG.md).
+// shapes spill or wait (docs/LOG.md). Forms of 16 spill some of the float sums meanwhile, which
+// costs less than a product more.
 #include "tutti/kernels/strip.h"
 
 #if defined(__x86_64__)
@@ -66,22 +67,34 @@ inline __m512i StartOf(const Cursor<kColumns>& at, int c, int part) {
   return Broadcast32(at.Sum(c, part));
 }
 
-// One scale's part of a group: f += float(sum q w) * scale * x.scale
+// f += float(sum q w) * scale * x.scale
 template <StripForm kForm, int kColumns>
-inline void AddPart(const uint8_t* const* w, const float* const* scale, const Cursor<kColumns>& at,
-                    int part, __m512 (*f)[kColumns]) {
-  constexpr int kDwords = 8 / ScalesPerGroup(kForm);
-  __m512i a[2][kColumns];
+inline void AddGroup(const uint8_t* const* w, const float* const* scale, const Cursor<kColumns>& at,
+                     __m512 (*f)[kColumns]) {
+  constexpr int kParts = ScalesPerGroup(kForm);
+  constexpr int kDwords = 8 / kParts;
+  __m512 scaled[2][kColumns];
   TUTTI_UNROLL
-  for (int c = 0; c < kColumns; ++c) a[0][c] = a[1][c] = StartOf<kForm>(at, c, part);
-  Dots<kColumns>(w, at.x, at.q_at, part * kDwords, (part + 1) * kDwords, a);
+  for (int part = 0; part < kParts; ++part) {
+    __m512i a[2][kColumns];
+    TUTTI_UNROLL
+    for (int c = 0; c < kColumns; ++c) a[0][c] = a[1][c] = StartOf<kForm>(at, c, part);
+    Dots<kColumns>(w, at.x, at.q_at, part * kDwords, (part + 1) * kDwords, a);
+    TUTTI_UNROLL
+    for (int r = 0; r < 2; ++r) {
+      const __m512 s = _mm512_load_ps(scale[r] + part * kStripRows);
+      TUTTI_UNROLL
+      for (int c = 0; c < kColumns; ++c) {
+        const __m512 sum = _mm512_cvtepi32_ps(a[r][c]);
+        scaled[r][c] = part == 0 ? _mm512_mul_ps(sum, s) : _mm512_fmadd_ps(sum, s, scaled[r][c]);
+      }
+    }
+  }
   TUTTI_UNROLL
   for (int r = 0; r < 2; ++r) {
-    const __m512 s = _mm512_load_ps(scale[r] + part * kStripRows);
     TUTTI_UNROLL
     for (int c = 0; c < kColumns; ++c) {
-      f[r][c] = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(a[r][c]), s),
-                                BroadcastFloat(at.Scale(c)), f[r][c]);
+      f[r][c] = _mm512_fmadd_ps(scaled[r][c], BroadcastFloat(at.Scale(c)), f[r][c]);
     }
   }
 }
@@ -118,8 +131,7 @@ void Tile(const TileArgs& args) {
     f[1][c] = args.first ? _mm512_setzero_ps() : _mm512_loadu_ps(sums + kStripRows);
   }
   for (int64_t g = 0; g < args.groups; ++g) {
-    TUTTI_UNROLL
-    for (int part = 0; part < kParts; ++part) AddPart<kForm>(w, scale, at, part, f);
+    AddGroup<kForm>(w, scale, at, f);
     if constexpr (HasMinimum(kForm)) {
       TUTTI_UNROLL
       for (int part = 0; part < kParts; ++part) SubtractMinima<kForm>(minimum, at, part, f);

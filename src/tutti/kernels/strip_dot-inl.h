@@ -79,12 +79,17 @@ struct DotSink {
       groups[c] = Group(c, Unit::kGroups);
     }
   }
+  TUTTI_INLINE Floats Total(int s, int c) const {
+    return ToFloat(reinterpret_cast<Bytes>(sums[s][c].Total()));
+  }
   TUTTI_INLINE Floats AddGroup(int g, int c, Floats f) const {
     const Floats x = SplatFloat(LoadAs<float>(Group(c, g)));
+    Floats scaled = Total(g * kParts, c) * scale[g * kParts];
     TUTTI_UNROLL
-    for (int s = g * kParts; s < (g + 1) * kParts; ++s) {
-      f = MulAdd(ToFloat(reinterpret_cast<Bytes>(sums[s][c].Total())) * scale[s], x, f);
+    for (int s = g * kParts + 1; s < (g + 1) * kParts; ++s) {
+      scaled = MulAdd(Total(s, c), scale[s], scaled);
     }
+    f = MulAdd(scaled, x, f);
     if constexpr (HasMinimum(Unit::kForm)) {
       TUTTI_UNROLL
       for (int s = g * kParts; s < (g + 1) * kParts; ++s) {

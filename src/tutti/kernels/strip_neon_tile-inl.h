@@ -31,6 +31,7 @@ inline void AddGroup(const NeonCursor<kForm, kColumns>& at, float32x4_t (*f)[kCo
   constexpr int kDwords = 8 / kParts;
   TUTTI_UNROLL
   for (int r = 0; r < 4; ++r) {
+    float32x4_t scaled[kColumns];
     TUTTI_UNROLL
     for (int part = 0; part < kParts; ++part) {
       const int8_t* x[kColumns];
@@ -42,9 +43,13 @@ inline void AddGroup(const NeonCursor<kForm, kColumns>& at, float32x4_t (*f)[kCo
       const float32x4_t s = vld1q_f32(at.scale + part * kStripRows + 4 * r);
       TUTTI_UNROLL
       for (int c = 0; c < kColumns; ++c) {
-        f[r][c] = vfmaq_f32(f[r][c], vmulq_f32(vcvtq_f32_s32(sums[c]), s),
-                            vdupq_n_f32(at.group[c]->scale));
+        const float32x4_t sum = vcvtq_f32_s32(sums[c]);
+        scaled[c] = part == 0 ? vmulq_f32(sum, s) : vfmaq_f32(scaled[c], sum, s);
       }
+    }
+    TUTTI_UNROLL
+    for (int c = 0; c < kColumns; ++c) {
+      f[r][c] = vfmaq_f32(f[r][c], scaled[c], vdupq_n_f32(at.group[c]->scale));
     }
     if constexpr (HasMinimum(kForm)) {
       TUTTI_UNROLL

@@ -23,9 +23,9 @@ float AddGroup(const int8_t* w, const float* scale, const float* minimum, const 
     f = std::fma(static_cast<float>(Dot(w, x, 0, 8, row)) * scale[row], group.scale, f);
     if constexpr (HasMinimum(kForm)) f = std::fma(-minimum[row], group.scaled[0], f);
   } else {
-    f = std::fma(static_cast<float>(Dot(w, x, 0, 4, row)) * scale[row], group.scale, f);
-    f = std::fma(static_cast<float>(Dot(w, x, 4, 8, row)) * scale[kStripRows + row], group.scale,
-                 f);
+    const float first = static_cast<float>(Dot(w, x, 0, 4, row)) * scale[row];
+    const auto second = static_cast<float>(Dot(w, x, 4, 8, row));
+    f = std::fma(std::fma(second, scale[kStripRows + row], first), group.scale, f);
     if constexpr (HasMinimum(kForm)) {
       f = std::fma(-minimum[row], group.scaled[0], f);
       f = std::fma(-minimum[kStripRows + row], group.scaled[1], f);

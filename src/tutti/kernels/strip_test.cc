@@ -120,7 +120,7 @@ std::vector<float> Product(const StripIsa& isa, const tensor::WeightView& w,
                            std::span<const std::byte* const> columns) {
   auto buffer = std::make_unique<StripPairBuffer>();
   std::vector<float> out(columns.size() * static_cast<size_t>(w.rows));
-  std::vector<float> sums(columns.size() * kPairRows);
+  std::vector<float> sums(columns.size() * kPairRows, std::nanf(""));  // written, not added to
   for (int64_t row = 0; row < w.rows; row += kPairRows) {
     MultiplyPair(isa, w, row, columns, *buffer, sums.data());
     for (size_t c = 0; c < columns.size(); ++c) {
@@ -335,6 +335,35 @@ TEST(Q8RowsTest, ErrorIsTheLeastForItsStepsAndSumsAreExact) {
     for (size_t h = 0; h < 2; ++h) {
       EXPECT_EQ(biased_halves[g].biased[h], -128 * sum[h]);
       EXPECT_EQ(scaled_halves[g].scaled[h], scale * static_cast<float>(sum[h]));
+    }
+  }
+}
+
+TEST(Q8RowsTest, RowsHaveTheSumsThatAreWantedAndNoOthers) {
+  Rng rng(2);
+  const Q8Layout layout{96};
+  constexpr int64_t kRows = 3;
+  constexpr int64_t kStride = 40;
+  constexpr int64_t kBegin = 32;
+  std::vector<float> x(kRows * kStride);
+  for (float& v : x) v = static_cast<float>(rng.NextDouble() * 8 - 4);
+  const auto row_bytes = static_cast<size_t>(layout.row_bytes());
+  for (int kind = 0; kind < kQ8SumsKinds; ++kind) {
+    const auto sums = static_cast<Q8Sums>(kind);
+    std::vector<std::byte> rows(kRows * row_bytes, std::byte{0x5a});
+    QuantizeQ8Rows(x.data(), kStride, kRows, layout, kBegin, sums, rows.data());
+    for (size_t i = 0; i < kRows; ++i) {
+      std::vector<std::byte> whole(row_bytes);
+      QuantizeQ8(std::span<const float>(x).subspan(i * kStride, kQ8GroupSize), layout, kBegin,
+                 whole.data());
+      std::vector<std::byte> expected(row_bytes, std::byte{0x5a});
+      const auto copy = [&](int64_t from, int64_t bytes) {
+        std::copy_n(whole.begin() + from, bytes, expected.begin() + from);
+      };
+      copy(kBegin, kQ8GroupSize);
+      copy(layout.groups_offset(sums) + layout.group_bytes(sums), layout.group_bytes(sums));
+      EXPECT_TRUE(std::equal(expected.begin(), expected.end(), rows.begin() + i * row_bytes))
+          << "row " << i << ", sums " << kind;
     }
   }
 }

@@ -55,8 +55,7 @@ struct GenerationParts {
   std::string id;
   std::string fingerprint;      // of server and model
   std::vector<Header> headers;  // of a good response
-  // An error of an answer that has begun, as a body: {"error": ...}.
-  std::string_view route;  // whose API's shape errors have
+  std::string_view route;       // errors have the shape of its API; outlives the generation
   std::function<void(const Outcome&)> finished;
 };
 
