@@ -15,7 +15,10 @@ namespace tutti::testing {
 
 class FakeExchange final : public server::Exchange {
  public:
-  explicit FakeExchange(std::string body) { request_.body = std::move(body); }
+  explicit FakeExchange(std::string body) {
+    request_.id = "req_1";
+    request_.body = std::move(body);
+  }
 
   server::HttpRequest& mutable_request() { return request_; }
   const server::HttpRequest& request() const override { return request_; }

@@ -299,6 +299,7 @@ TEST_F(ServiceTest, WhatCannotBeIsRefusedWithTheField) {
   body["temperature"] = -1;
   EXPECT_EQ(Ask(&Service::ChatCompletions, body, 400).at("error").at("param"), "temperature");
   const json::object message = Ask(&Service::Messages, body, 400);
+  EXPECT_EQ(message.at("request_id"), "req_1");
   EXPECT_EQ(message.at("type"), "error");
 }
 
@@ -350,6 +351,7 @@ TEST_F(ServiceTest, AFailureInTheMiddleHasTheShapeOfItsApi) {
     const json::object body = json::parse(answer.body).as_object();
     EXPECT_EQ(body.at("type"), "error");
     EXPECT_EQ(body.at("error").at("message"), "a gear broke");
+    EXPECT_EQ(body.at("request_id"), "req_1");
     EXPECT_THAT(answer.headers, ::testing::Contains(::testing::AllOf(
                                     ::testing::Field(&Header::name, "x-should-retry"),
                                     ::testing::Field(&Header::value, "false"))));
